@@ -1,0 +1,16 @@
+//! Clocks, H.264, AAC, Opus, FLV and RTP as pure data transformations: no sockets, no tasks, no clock of its own.
+
+pub mod aac;
+mod bits;
+pub mod error;
+pub mod flv;
+pub mod frame;
+pub mod gop;
+pub mod h264;
+pub mod opus;
+pub mod rtp;
+pub mod sync;
+pub mod time;
+pub mod timeline;
+
+pub use error::Error;

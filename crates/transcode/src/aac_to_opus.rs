@@ -1,0 +1,187 @@
+//! AAC frames to Opus packets of 20 ms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use queqiao_media::aac;
+use queqiao_media::frame::{AacFrame, OpusPacket};
+use queqiao_media::time::StreamTime;
+
+use crate::aac_decode::{Decoder, Pcm};
+use crate::error::Error;
+use crate::fifo::{Fifo, remix};
+use crate::resample::Resampler;
+use crate::settings::{Application, ChannelPolicy, Counters, OpusSettings};
+
+/// Samples of each channel in a packet: 20 ms.
+const FRAME_LEN: usize = 960;
+/// The same in microseconds.
+const FRAME_US: i64 = 20_000;
+/// The largest packet that the encoder may make, in bytes: one that fits into a datagram on any path.
+const MAX_PACKET_BYTES: usize = 1_200;
+/// What is taken for jitter of timestamps, in microseconds: phones and encoders stamp frames up to two frame lengths off,
+/// and this much nobody sees between lips and voice.
+const TOLERANCE_US: i64 = 40_000;
+
+/// Turns one AAC track into Opus at 48 kHz in packets of 20 ms.
+///
+/// Packets are stamped with the time at which their first sample is heard, and follow each other by exactly 20 ms except
+/// where the input's timestamps jump.
+pub struct AacToOpus {
+    settings: OpusSettings,
+    decoder: Option<Decoder>,
+    /// A configuration that cannot be transcoded, and was reported.
+    refused: Option<Arc<aac::Config>>,
+    resampler: Option<Resampler>,
+    fifo: Fifo,
+    encoder: opus::Encoder,
+    channels: usize,
+    lookahead_us: i64,
+    pcm: Pcm,
+    mixed: Vec<f32>,
+    resampled: Vec<f32>,
+    packet: Box<[u8]>,
+    counters: Counters,
+}
+
+impl AacToOpus {
+    /// A transcoder that waits for its first frame.
+    ///
+    /// # Errors
+    /// [`Error::Opus`] for settings that libopus does not take.
+    pub fn new(settings: OpusSettings) -> Result<Self, Error> {
+        let channels = if settings.channels == ChannelPolicy::Stereo { 2 } else { 1 };
+        let mut encoder = new_encoder(&settings, channels)?;
+        let lookahead = encoder.get_lookahead()?;
+        Ok(Self {
+            settings,
+            decoder: None,
+            refused: None,
+            resampler: None,
+            fifo: Fifo::new(channels, TOLERANCE_US),
+            encoder,
+            channels,
+            lookahead_us: i64::from(lookahead) * 1_000_000 / i64::from(crate::SAMPLE_RATE),
+            pcm: Pcm::default(),
+            mixed: Vec::new(),
+            resampled: Vec::new(),
+            packet: vec![0; MAX_PACKET_BYTES].into_boxed_slice(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Takes one frame and appends the packets that it completes to `out`.
+    ///
+    /// A frame that cannot be decoded is counted and replaced by silence.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedConfig`] or [`Error::SampleRate`] where a new configuration begins that cannot be transcoded.
+    /// Later frames of it are only counted as bad; a change of configuration starts again. Other errors would be bugs.
+    pub fn push(&mut self, frame: &AacFrame, out: &mut Vec<OpusPacket>) -> Result<(), Error> {
+        if self.refused.as_ref() == Some(&frame.config) {
+            self.counters.bad_frames += 1;
+            return Ok(());
+        }
+        self.transcode(frame, out).inspect_err(|_| {
+            self.counters.bad_frames += 1;
+            self.refused = Some(Arc::clone(&frame.config));
+        })
+    }
+
+    /// The longest time that this direction adds to the sound's way: the wait for 20 ms to fill, the encoder's lookahead
+    /// and the resampler. (A frame of AAC is a wait in itself, but not this one's: a player would have it, too.)
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        let frame = self.pcm.samples.len() / self.pcm.channels.max(1);
+        let resampler = self.resampler.as_ref().map_or(0, |r| r.filter_delay_us() + r.block_delay_us(frame));
+        let decoder = i64::from(self.pcm.delay) * 1_000_000 / i64::from(self.pcm.sample_rate.max(1));
+        StreamTime::new(FRAME_US + self.lookahead_us + resampler + decoder).to_duration()
+    }
+
+    /// What was put right so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn transcode(&mut self, frame: &AacFrame, out: &mut Vec<OpusPacket>) -> Result<(), Error> {
+        self.refused = None;
+        self.follow_config(frame)?;
+        let good = self.decoder.as_mut().is_some_and(|decoder| decoder.decode(&frame.data, &mut self.pcm));
+        if !good {
+            self.counters.bad_frames += 1;
+            self.pcm.samples.fill(0.0);
+        }
+        if self.pcm.samples.is_empty() {
+            return Ok(());
+        }
+        self.follow_format()?;
+        let Some(resampler) = &mut self.resampler else { return Ok(()) };
+        self.mixed.clear();
+        remix(&self.pcm.samples, self.pcm.channels, self.channels, &mut self.mixed);
+        let delay_us = i64::from(self.pcm.delay) * 1_000_000 / i64::from(self.pcm.sample_rate.max(1));
+        let heard = frame.time - StreamTime::new(delay_us);
+        self.resampled.clear();
+        let time = resampler.process(heard, &self.mixed, &mut self.resampled)?;
+        self.fifo.push(time, &self.resampled, &mut self.counters);
+        self.drain(out)
+    }
+
+    fn follow_config(&mut self, frame: &AacFrame) -> Result<(), Error> {
+        if self.decoder.as_ref().is_some_and(|decoder| decoder.fits(&frame.config)) {
+            return Ok(());
+        }
+        self.pcm.samples.clear();
+        self.fifo.align_next();
+        let decoder = Decoder::new(&frame.config, frame.time)?;
+        self.decoder = Some(decoder);
+        Ok(())
+    }
+
+    /// Adapts everything after the decoder to the decoded rate and channels.
+    fn follow_format(&mut self) -> Result<(), Error> {
+        let channels = match self.settings.channels {
+            ChannelPolicy::Mono => 1,
+            ChannelPolicy::Stereo => 2,
+            ChannelPolicy::Follow => self.pcm.channels,
+        };
+        if channels != self.channels {
+            self.encoder = new_encoder(&self.settings, channels)?;
+            self.fifo.set_channels(channels);
+            self.channels = channels;
+        }
+        if !self.resampler.as_ref().is_some_and(|resampler| resampler.fits(self.pcm.sample_rate, channels)) {
+            self.resampler = None;
+            self.resampler = Some(Resampler::new(self.pcm.sample_rate, channels)?);
+            self.fifo.align_next();
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, out: &mut Vec<OpusPacket>) -> Result<(), Error> {
+        while let Some((time, samples)) = self.fifo.pop(FRAME_LEN) {
+            let length = self.encoder.encode_float(samples, &mut self.packet)?;
+            let data = Bytes::copy_from_slice(self.packet.get(..length).unwrap_or_default());
+            out.push(OpusPacket { time: time - StreamTime::new(self.lookahead_us), data });
+        }
+        Ok(())
+    }
+}
+
+fn new_encoder(settings: &OpusSettings, channels: usize) -> Result<opus::Encoder, Error> {
+    let application = match settings.application {
+        Application::Voip => opus::Application::Voip,
+        Application::Audio => opus::Application::Audio,
+        Application::LowDelay => opus::Application::LowDelay,
+    };
+    let (layout, bitrate) = match channels {
+        1 => (opus::Channels::Mono, settings.bitrate_mono),
+        _ => (opus::Channels::Stereo, settings.bitrate_stereo),
+    };
+    let mut encoder = opus::Encoder::new(crate::SAMPLE_RATE, layout, application)?;
+    encoder.set_complexity(i32::from(settings.complexity))?;
+    encoder.set_bitrate(opus::Bitrate::Bits(i32::try_from(bitrate).unwrap_or(i32::MAX)))?;
+    encoder.set_dtx(false)?;
+    Ok(encoder)
+}

@@ -1,0 +1,202 @@
+//! The command line.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Parser, Subcommand};
+use queqiao_room::{AppId, Claims, Role, RoomId, Uid, UnixSeconds};
+
+use crate::config::{Config, FileFlag, Flags, parse_duration};
+
+/// Queqiao bridges RTMP (WeChat mini-programs, encoders) and WebRTC (browsers, native apps).
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  queqiao serve
+      A server for this machine alone, with the app \"demo\", which needs no token.
+      Open http://127.0.0.1:8080/ and publish, or use rtmp://127.0.0.1:1935/demo/ROOM/UID.
+  queqiao serve --config queqiao.toml --http 0.0.0.0:8080 --rtmp 0.0.0.0:1935 \\
+      --rtc 0.0.0.0:7800 --public-ip 203.0.113.7
+      A server for everybody. The file names the apps.
+  queqiao token --config queqiao.toml --app myapp --room r1 --uid alice --role host --ttl 1h
+      A token with which alice may publish in room r1 for an hour.
+
+Every setting can also be an environment variable: QUEQIAO_HTTP, QUEQIAO_LIMITS__MAX_STREAMS, …
+Flags go over variables, variables over the file.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    ///
+    /// When every listener is ready, one line goes to standard output: ready http=ADDR rtmp=ADDR rtc=ADDR.
+    /// Port 0 takes any free port. SIGTERM and SIGINT end the server within 5 seconds.
+    Serve(Flags),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a token for a user of an app
+    ///
+    /// The app must be in the configuration; its first secret signs. Standard output gets the token and nothing else.
+    Token(TokenArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether the server would start with this configuration
+    Check(Flags),
+    /// Print the whole configuration in TOML, with secrets left out
+    Show(Flags),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenArgs {
+    /// Id of the app, as in the configuration
+    #[arg(long)]
+    app: AppId,
+    /// Room that the token opens
+    #[arg(long)]
+    room: RoomId,
+    /// User who will bear it
+    #[arg(long)]
+    uid: Uid,
+    /// host: publishes and plays; audience: plays
+    #[arg(long, value_name = "host|audience")]
+    role: Role,
+    /// How long it holds, at most 365d
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    ttl: Duration,
+    #[command(flatten)]
+    file: FileFlag,
+}
+
+/// Reads the command line. Help, version and mistakes end the process.
+pub(crate) fn parse() -> Cli {
+    Cli::parse()
+}
+
+/// `queqiao config check`. The caller prints the error, if there is one.
+pub(crate) fn run_config_check(flags: &Flags, out: &mut impl Write) -> Result<()> {
+    let config = Config::load(flags)?;
+    let apps = match config.apps.len() {
+        0 => String::from("the app demo alone"),
+        1 => String::from("1 app"),
+        count => format!("{count} apps"),
+    };
+    let listen = &config.listen;
+    writeln!(out, "ok: {apps}, http={} rtmp={} rtc={}", listen.http, listen.rtmp, listen.rtc)?;
+    Ok(())
+}
+
+/// `queqiao config show`.
+pub(crate) fn run_config_show(flags: &Flags, out: &mut impl Write) -> Result<()> {
+    writeln!(out, "{}", Config::load(flags)?.to_toml()?.trim_end())?;
+    Ok(())
+}
+
+/// `queqiao token`.
+pub(crate) fn run_token(args: &TokenArgs, out: &mut impl Write) -> Result<()> {
+    let config = Config::load(&Flags { file: args.file.clone(), ..Flags::default() })?;
+    let token = make_token(&config, args, SystemTime::now().into())?;
+    writeln!(out, "{token}")?;
+    Ok(())
+}
+
+fn make_token(config: &Config, args: &TokenArgs, now: UnixSeconds) -> Result<String> {
+    if args.app.as_str() == queqiao_room::Apps::DEMO {
+        return Err(anyhow!("the app demo needs no token"));
+    }
+    let apps = config.apps()?;
+    let secret = apps.signing_secret(&args.app).with_context(|| {
+        format!("there is no app {} in the configuration; give its file with --config", args.app)
+    })?;
+    let (app, room, uid) = (args.app.clone(), args.room.clone(), args.uid.clone());
+    let claims = Claims::new(app, room, uid, args.role, now, args.ttl)?;
+    Ok(queqiao_room::issue(secret, &claims)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use queqiao_room::{Permission, StreamKey};
+
+    use super::*;
+    use crate::config::File;
+
+    const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+    const CONFIG: &str = "[[apps]]\nid = \"live\"\nsecrets = [\"4f1c9a0b7de2583c61d0a8e3\"]\n";
+
+    fn token_args(line: &str) -> TokenArgs {
+        match Cli::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Token(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn config() -> Config {
+        Config::from_sources(Some(File { name: "q.toml", text: CONFIG }), [], &Flags::default()).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_takes_addresses_and_several_public_addresses() {
+        let line =
+            "queqiao serve --http 127.0.0.1:0 --rtc [::1]:7 --public-ip 203.0.113.7 --public-ip 2001:db8::1";
+        let Command::Serve(flags) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(flags.http, Some("127.0.0.1:0".parse().unwrap()));
+        assert_eq!((flags.rtmp, flags.rtc), (None, Some("[::1]:7".parse().unwrap())));
+        assert_eq!(flags.public_ip.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (line, named) in [
+            ("queqiao serve --http here", "--http"),
+            ("queqiao serve --htpp 1", "--htpp"),
+            ("queqiao token --app live --room r1 --uid a/b --role host", "uid: the character '/'"),
+            ("queqiao token --app live --room r1 --uid a --role king", "host"),
+            ("queqiao token --app live --room r1 --uid a --role host --ttl 5", "not a duration"),
+            ("queqiao token --app live --room r1 --uid a", "--role"),
+        ] {
+            let message = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+            assert!(message.contains(named), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_token_from_the_command_line_opens_the_stream() {
+        let args = token_args("queqiao token --app live --room r1 --uid alice --role host --ttl 30m");
+        let token = make_token(&config(), &args, NOW).unwrap();
+        let stream: StreamKey = "live/r1/alice".parse().unwrap();
+        let grant =
+            config().apps().unwrap().authorize(Some(&token), &stream, Permission::Publish, NOW).unwrap();
+        assert_eq!(grant.expires(), Some(UnixSeconds(NOW.0 + 1_800)));
+    }
+
+    #[test]
+    fn a_token_needs_a_configured_app_and_a_lifetime() {
+        let refusal = |line| make_token(&config(), &token_args(line), NOW).unwrap_err().to_string();
+        let other = refusal("queqiao token --app other --room r1 --uid a --role host");
+        assert!(other.starts_with("there is no app other in the configuration"), "{other}");
+        assert_eq!(
+            refusal("queqiao token --app demo --room r1 --uid a --role host"),
+            "the app demo needs no token"
+        );
+        assert_eq!(
+            refusal("queqiao token --app live --room r1 --uid a --role host --ttl 0s"),
+            "a token lives for 1 second to 365 days"
+        );
+    }
+}

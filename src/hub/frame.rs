@@ -1,0 +1,100 @@
+//! What travels through the hub: frames for RTMP and FLV players, RTP packets for WebRTC peers.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use queqiao_media::frame::{AacFrame, AccessUnit, RtpPacket};
+
+use super::queue::{Item, Kind};
+
+/// One publishing session of a stream. A publisher that comes back is another source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SourceId(pub(super) u64);
+
+/// A picture or an audio frame.
+#[derive(Debug)]
+pub(crate) enum Media {
+    /// A picture. `droppable` says that it is a B picture that nothing refers to.
+    Video { unit: AccessUnit, droppable: bool },
+    /// An AAC frame.
+    Audio(AacFrame),
+}
+
+/// The serialised forms that are made once and shared by all players.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WireForm {
+    /// An RTMP message in chunks of the server's chunk size.
+    RtmpMessage,
+    /// An FLV tag with its trailing size.
+    FlvTag,
+}
+
+/// A frame on its way to RTMP and FLV players.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// Who published it.
+    pub(crate) source: SourceId,
+    /// Its number within its source, from 0.
+    pub(crate) index: u64,
+    /// What it is.
+    pub(crate) media: Media,
+    rtmp_message: OnceLock<Bytes>,
+    flv_tag: OnceLock<Bytes>,
+}
+
+impl Frame {
+    pub(super) fn new(source: SourceId, index: u64, media: Media) -> Self {
+        Self { source, index, media, rtmp_message: OnceLock::new(), flv_tag: OnceLock::new() }
+    }
+
+    /// The serialised form `form`, made by `make` for the first player that asks.
+    pub(crate) fn wire(&self, form: WireForm, make: impl FnOnce() -> Bytes) -> Bytes {
+        let cell = match form {
+            WireForm::RtmpMessage => &self.rtmp_message,
+            WireForm::FlvTag => &self.flv_tag,
+        };
+        cell.get_or_init(make).clone()
+    }
+}
+
+impl Item for Arc<Frame> {
+    fn kind(&self) -> Kind {
+        match &self.media {
+            Media::Audio(_) => Kind::Audio,
+            Media::Video { unit, .. } if unit.keyframe => Kind::Keyframe,
+            Media::Video { .. } => Kind::Delta,
+        }
+    }
+}
+
+/// RTP on its way to WebRTC peers: the packets of one picture of an RTMP source, one packet of a WebRTC source.
+#[derive(Clone, Debug)]
+pub(crate) enum RtpUnit {
+    /// Video.
+    Video(RtpVideo),
+    /// One Opus packet.
+    Audio { source: SourceId, packet: RtpPacket<48_000> },
+}
+
+/// Packets of one picture.
+#[derive(Clone, Debug)]
+pub(crate) struct RtpVideo {
+    /// Who published it.
+    pub(crate) source: SourceId,
+    /// The [`Frame::index`] of the picture, for sources that number their frames.
+    pub(crate) index: Option<u64>,
+    /// Whether decoding can begin with the first of `packets`.
+    pub(crate) keyframe: bool,
+    /// In order of sending.
+    pub(crate) packets: Arc<[RtpPacket<90_000>]>,
+}
+
+impl Item for RtpUnit {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Audio { .. } => Kind::Audio,
+            Self::Video(video) if video.keyframe => Kind::Keyframe,
+            Self::Video(_) => Kind::Delta,
+        }
+    }
+}

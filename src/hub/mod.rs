@@ -1,0 +1,110 @@
+//! Where protocols meet: a stream has one publisher, two feeds (frames, RTP) and any number of players.
+//!
+//! The feed in the publisher's own form is always fed; the other is derived from it, once whatever the audience,
+//! and only while someone listens to it.
+
+mod frame;
+mod queue;
+mod stream;
+mod to_frames;
+mod to_rtp;
+pub(crate) mod transcode;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use queqiao_room::{Grant, StreamKey};
+
+pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
+pub(crate) use queue::Consumer;
+pub(crate) use stream::{Description, NativeForm, Publication, PublisherControl, Stream, WebRtcVideo};
+pub(crate) use to_frames::ToFrames;
+pub(crate) use to_rtp::ToRtp;
+
+/// Why the hub turned someone away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HubError {
+    /// The server carries as many streams as it is configured to.
+    #[error("the server carries its limit of {limit} streams")]
+    TooManyStreams { limit: usize },
+}
+
+/// What the hub needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Streams at most, with or without a publisher.
+    pub(crate) max_streams: usize,
+    /// Bounds of the GOP cache of one stream.
+    pub(crate) gop_bytes: usize,
+    pub(crate) gop_frames: usize,
+    /// How audio is coded for either side.
+    pub(crate) opus: queqiao_transcode::OpusSettings,
+    pub(crate) aac: queqiao_transcode::AacSettings,
+}
+
+/// All streams of the server.
+pub(crate) struct Hub {
+    streams: Mutex<HashMap<StreamKey, Weak<Stream>>>,
+    next_source: AtomicU64,
+    settings: Settings,
+    pool: transcode::Pool,
+}
+
+impl Hub {
+    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> Arc<Self> {
+        Arc::new(Self {
+            streams: Mutex::new(HashMap::new()),
+            next_source: AtomicU64::new(0),
+            settings,
+            pool,
+        })
+    }
+
+    /// The stream that `grant` is for, made if it is not there. It lives as long as someone publishes it or waits
+    /// for it.
+    pub(crate) fn stream(self: &Arc<Self>, grant: &Grant) -> Result<Arc<Stream>, HubError> {
+        let key = grant.stream();
+        let mut streams = self.lock();
+        if let Some(stream) = streams.get(key).and_then(Weak::upgrade) {
+            return Ok(stream);
+        }
+        let limit = self.settings.max_streams;
+        if streams.len() >= limit && !streams.contains_key(key) {
+            return Err(HubError::TooManyStreams { limit });
+        }
+        let stream = Stream::new(Arc::clone(self), key.clone());
+        streams.insert(key.clone(), Arc::downgrade(&stream));
+        Ok(stream)
+    }
+
+    /// The stream that `grant` is for, if someone publishes it now.
+    pub(crate) fn published(&self, grant: &Grant) -> Option<Arc<Stream>> {
+        let stream = self.lock().get(grant.stream()).and_then(Weak::upgrade)?;
+        stream.is_published().then_some(stream)
+    }
+
+    /// Becomes the publisher of the stream that `grant` is for. Whoever published it before is told and replaced.
+    pub(crate) fn publish(
+        self: &Arc<Self>,
+        grant: &Grant,
+        native: NativeForm,
+        control: Arc<dyn PublisherControl>,
+    ) -> Result<Publication, HubError> {
+        let stream = self.stream(grant)?;
+        let id = SourceId(self.next_source.fetch_add(1, Ordering::Relaxed));
+        Ok(Publication::new(stream, id, native, control))
+    }
+
+    /// Forgets `key` once nobody holds its stream any more.
+    fn forget(&self, key: &StreamKey) {
+        let mut streams = self.lock();
+        if streams.get(key).is_some_and(|stream| stream.strong_count() == 0) {
+            streams.remove(key);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamKey, Weak<Stream>>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,239 @@
+//! A feed with one producer and many consumers, each behind its own bounded queue.
+//!
+//! A consumer that falls behind harms only itself: its queue is emptied, and video resumes at the next keyframe.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// What a queue must know of an item to decide what may be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Audio: every item stands on its own.
+    Audio,
+    /// Video that can be decoded from here on.
+    Keyframe,
+    /// Video that needs what came before it.
+    Delta,
+}
+
+/// An item of a [`Feed`].
+pub(crate) trait Item: Clone {
+    /// What may be dropped with it.
+    fn kind(&self) -> Kind;
+}
+
+/// Items a consumer may be behind. About four seconds of the densest feed in use (RTP packets of a 2 Mbit/s
+/// stream); the lag limit below usually acts first.
+const MAX_ITEMS: usize = 1_024;
+
+/// How far a consumer may be behind live before it is moved to the next keyframe. Longer than a retransmission
+/// timeout of a bad mobile link, shorter than what a conversation bears. Measured by arrival, because the
+/// timestamps of audio and video may lie apart.
+const MAX_LAG: Duration = Duration::from_millis(1_500);
+
+struct Queue<T> {
+    items: VecDeque<(Instant, T)>,
+    /// Set while delta frames are dropped until the next keyframe.
+    awaiting_keyframe: bool,
+    skipped: u64,
+    waker: Option<Waker>,
+}
+
+impl<T: Item> Queue<T> {
+    /// Returns whether the consumer lost its place and needs a keyframe.
+    fn push(&mut self, now: Instant, item: &T) -> bool {
+        let mut lost_place = false;
+        if self.is_behind(now) {
+            self.skipped += self.items.len() as u64;
+            self.awaiting_keyframe |= self.items.iter().any(|(_, queued)| queued.kind() != Kind::Audio);
+            self.items.clear();
+            lost_place = self.awaiting_keyframe;
+        }
+        match item.kind() {
+            Kind::Delta if self.awaiting_keyframe => {
+                self.skipped += 1;
+                return lost_place;
+            }
+            Kind::Keyframe => self.awaiting_keyframe = false,
+            Kind::Delta | Kind::Audio => {}
+        }
+        self.items.push_back((now, item.clone()));
+        lost_place
+    }
+
+    fn is_behind(&self, now: Instant) -> bool {
+        self.items.len() >= MAX_ITEMS
+            || self.items.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) > MAX_LAG)
+    }
+}
+
+type Shared<T> = Arc<Mutex<Queue<T>>>;
+
+/// A poisoned queue holds whole items: a panic elsewhere must not spread to its other users.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The producing end.
+pub(crate) struct Feed<T> {
+    consumers: Mutex<Vec<Shared<T>>>,
+    count: AtomicUsize,
+}
+
+impl<T: Item> Feed<T> {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { consumers: Mutex::new(Vec::new()), count: AtomicUsize::new(0) })
+    }
+
+    /// Whether anyone listens. Cheap enough to ask for every frame.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+    }
+
+    /// Hands `item` to every consumer. Returns whether one of them lost its place and needs a keyframe.
+    pub(crate) fn push(&self, now: Instant, item: &T) -> bool {
+        let mut keyframe_needed = false;
+        for queue in lock(&self.consumers).iter() {
+            let waker = {
+                let mut queue = lock(queue);
+                keyframe_needed |= queue.push(now, item);
+                queue.waker.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        keyframe_needed
+    }
+
+    /// A new consumer, which receives everything pushed from now on.
+    pub(crate) fn subscribe(self: &Arc<Self>) -> Consumer<T> {
+        let queue = Arc::new(Mutex::new(Queue {
+            items: VecDeque::new(),
+            awaiting_keyframe: false,
+            skipped: 0,
+            waker: None,
+        }));
+        let mut consumers = lock(&self.consumers);
+        consumers.push(Arc::clone(&queue));
+        self.count.store(consumers.len(), Ordering::Release);
+        Consumer { feed: Arc::clone(self), queue }
+    }
+}
+
+/// The consuming end. Dropping it unsubscribes.
+pub(crate) struct Consumer<T: Item> {
+    feed: Arc<Feed<T>>,
+    queue: Shared<T>,
+}
+
+impl<T: Item> Consumer<T> {
+    /// The next item, or `Pending` with the waker of `cx` registered.
+    pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<T> {
+        let mut queue = lock(&self.queue);
+        match queue.items.pop_front() {
+            Some((_, item)) => Poll::Ready(item),
+            None => {
+                queue.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Waits for the next item.
+    pub(crate) async fn next(&self) -> T {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Items dropped because this consumer was too slow.
+    pub(crate) fn skipped(&self) -> u64 {
+        lock(&self.queue).skipped
+    }
+}
+
+impl<T: Item> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        let mut consumers = lock(&self.feed.consumers);
+        consumers.retain(|queue| !Arc::ptr_eq(queue, &self.queue));
+        self.feed.count.store(consumers.len(), Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Probe(Kind, u64);
+
+    impl Item for Probe {
+        fn kind(&self) -> Kind {
+            self.0
+        }
+    }
+
+    fn push(feed: &Feed<Probe>, start: Instant, item: &Probe) -> bool {
+        feed.push(start + Duration::from_millis(item.1), item)
+    }
+
+    fn drain(consumer: &Consumer<Probe>) -> Vec<Probe> {
+        let cx = Context::from_waker(Waker::noop());
+        std::iter::from_fn(|| match consumer.poll_next(&cx) {
+            Poll::Ready(item) => Some(item),
+            Poll::Pending => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_consumer_receives_every_item_in_order() {
+        let (feed, start) = (Feed::new(), Instant::now());
+        let (one, two) = (feed.subscribe(), feed.subscribe());
+        let items = [Probe(Kind::Keyframe, 0), Probe(Kind::Audio, 5), Probe(Kind::Delta, 40)];
+        for item in &items {
+            push(&feed, start, item);
+        }
+        assert_eq!(drain(&one), items);
+        assert_eq!(drain(&two), items);
+    }
+
+    #[test]
+    fn a_slow_consumer_resumes_at_the_next_keyframe_and_the_loss_is_counted() {
+        let (feed, start) = (Feed::new(), Instant::now());
+        let (slow, quick) = (feed.subscribe(), feed.subscribe());
+        push(&feed, start, &Probe(Kind::Keyframe, 0));
+        assert_eq!(drain(&quick).len(), 1);
+        push(&feed, start, &Probe(Kind::Delta, 1_000));
+        drain(&quick);
+        assert!(push(&feed, start, &Probe(Kind::Delta, 2_000)), "losing its place calls for a keyframe");
+        push(&feed, start, &Probe(Kind::Audio, 2_010));
+        push(&feed, start, &Probe(Kind::Keyframe, 2_040));
+        assert_eq!(drain(&slow), [Probe(Kind::Audio, 2_010), Probe(Kind::Keyframe, 2_040)]);
+        assert_eq!(slow.skipped(), 3);
+        assert_eq!(drain(&quick).len(), 3);
+        assert_eq!(quick.skipped(), 0);
+    }
+
+    #[test]
+    fn a_stalled_consumer_of_audio_holds_a_bounded_number_of_items() {
+        let (feed, start) = (Feed::new(), Instant::now());
+        let stalled = feed.subscribe();
+        for _ in 0..10_000 {
+            assert!(!push(&feed, start, &Probe(Kind::Audio, 0)), "audio alone never asks for a keyframe");
+        }
+        assert!(drain(&stalled).len() <= MAX_ITEMS);
+    }
+
+    #[test]
+    fn a_dropped_consumer_no_longer_makes_the_feed_wanted() {
+        let feed = Feed::<Probe>::new();
+        let consumer = feed.subscribe();
+        assert!(feed.is_wanted());
+        drop(consumer);
+        assert!(!feed.is_wanted());
+    }
+}

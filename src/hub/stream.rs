@@ -1,0 +1,312 @@
+//! One stream: its publisher, its feeds and its cached GOP.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use queqiao_media::aac;
+use queqiao_media::gop::GopCache;
+use queqiao_media::h264::ParameterSets;
+use queqiao_media::time::StreamTime;
+use queqiao_room::StreamKey;
+use tokio::sync::watch;
+
+use super::frame::{Frame, Media, RtpUnit, SourceId};
+use super::queue::{Consumer, Feed};
+use super::{Hub, Settings, transcode};
+
+/// The form that a publisher delivers in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NativeForm {
+    /// Access units and AAC, from RTMP.
+    Frames,
+    /// RTP packets, from WebRTC.
+    Rtp,
+}
+
+/// The way back to a publisher.
+pub(crate) trait PublisherControl: Send + Sync {
+    /// Asks for a keyframe. The publisher's side coalesces and limits the rate.
+    fn request_keyframe(&self);
+    /// Another publisher has taken the address: end.
+    fn replaced(&self);
+}
+
+/// Whether the video of a stream can go to WebRTC peers, which decode in order of arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum WebRtcVideo {
+    /// As it is.
+    #[default]
+    Whole,
+    /// Without its B pictures, which nothing refers to.
+    WithoutBPictures,
+    /// Not at all: other pictures refer to B pictures.
+    ReferenceBPictures,
+}
+
+struct Publisher {
+    source: Arc<Source>,
+    control: Arc<dyn PublisherControl>,
+}
+
+/// A stream of one participant.
+pub(crate) struct Stream {
+    key: StreamKey,
+    hub: Arc<Hub>,
+    epoch: Instant,
+    frames: Arc<Feed<Arc<Frame>>>,
+    rtp: Arc<Feed<RtpUnit>>,
+    publisher: Mutex<Option<Publisher>>,
+    presence: watch::Sender<Option<SourceId>>,
+    gop: Mutex<GopCache<Arc<Frame>>>,
+    description: Mutex<Description>,
+}
+
+/// What is known of a stream's media. It grows as its publisher goes on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Description {
+    /// Whether there is video: it was seen, or the publisher said that it will come.
+    pub(crate) video: bool,
+    /// Whether there is audio, likewise.
+    pub(crate) audio: bool,
+    /// The parameter sets in force, for publishers of frames.
+    pub(crate) params: Option<Arc<ParameterSets>>,
+    /// The AAC configuration in force.
+    pub(crate) config: Option<Arc<aac::Config>>,
+    /// Whether the video can go to WebRTC peers.
+    pub(crate) webrtc: WebRtcVideo,
+}
+
+/// What is held under these locks is whole at every point where a panic could occur.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Stream {
+    pub(super) fn new(hub: Arc<Hub>, key: StreamKey) -> Arc<Self> {
+        let gop = GopCache::bounded(hub.settings.gop_bytes, hub.settings.gop_frames);
+        Arc::new(Self {
+            key,
+            hub,
+            epoch: Instant::now(),
+            frames: Feed::new(),
+            rtp: Feed::new(),
+            publisher: Mutex::new(None),
+            presence: watch::Sender::new(None),
+            gop: Mutex::new(gop),
+            description: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn key(&self) -> &StreamKey {
+        &self.key
+    }
+
+    /// The instant of time zero of the stream's timeline.
+    pub(crate) fn epoch(&self) -> Instant {
+        self.epoch
+    }
+
+    /// `at` on the stream's timeline.
+    pub(crate) fn time_at(&self, at: Instant) -> StreamTime {
+        StreamTime::from_duration(at.saturating_duration_since(self.epoch))
+    }
+
+    pub(crate) fn is_published(&self) -> bool {
+        lock(&self.publisher).is_some()
+    }
+
+    /// Follows who publishes: `None` between publishers.
+    pub(crate) fn presence(&self) -> watch::Receiver<Option<SourceId>> {
+        self.presence.subscribe()
+    }
+
+    /// Everything published from now on, as frames.
+    pub(crate) fn subscribe_frames(&self) -> Consumer<Arc<Frame>> {
+        self.frames.subscribe()
+    }
+
+    /// Everything published from now on, as RTP.
+    pub(crate) fn subscribe_rtp(&self) -> Consumer<RtpUnit> {
+        self.rtp.subscribe()
+    }
+
+    /// Lets a player that joined, or that lost a picture, start at a keyframe: the pictures since the last one
+    /// where they are cached, else a request to the publisher and an empty list.
+    pub(crate) fn catch_up(&self) -> Vec<Arc<Frame>> {
+        let cached: Vec<_> = lock(&self.gop).items().cloned().collect();
+        if cached.is_empty() {
+            self.request_keyframe();
+        }
+        cached
+    }
+
+    pub(crate) fn request_keyframe(&self) {
+        let control = lock(&self.publisher).as_ref().map(|publisher| Arc::clone(&publisher.control));
+        if let Some(control) = control {
+            control.request_keyframe();
+        }
+    }
+
+    /// What is known of the media so far.
+    pub(crate) fn description(&self) -> Description {
+        lock(&self.description).clone()
+    }
+
+    pub(crate) fn webrtc_video(&self) -> WebRtcVideo {
+        lock(&self.description).webrtc
+    }
+
+    fn begin(&self, publisher: Publisher) {
+        let id = publisher.source.id;
+        let previous = lock(&self.publisher).replace(publisher);
+        lock(&self.gop).clear();
+        *lock(&self.description) = Description::default();
+        if let Some(previous) = previous {
+            previous.control.replaced();
+        }
+        self.presence.send_replace(Some(id));
+    }
+
+    fn end(&self, id: SourceId) {
+        {
+            let mut publisher = lock(&self.publisher);
+            if publisher.as_ref().is_none_or(|current| current.source.id != id) {
+                return;
+            }
+            *publisher = None;
+        }
+        lock(&self.gop).clear();
+        self.presence.send_replace(None);
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.hub.forget(&self.key);
+    }
+}
+
+/// What a publishing session feeds its stream through. Shared with the threads that derive its other form.
+pub(crate) struct Source {
+    id: SourceId,
+    native: NativeForm,
+    stream: Arc<Stream>,
+    next_index: AtomicU64,
+}
+
+impl Source {
+    pub(crate) fn id(&self) -> SourceId {
+        self.id
+    }
+
+    pub(crate) fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.stream.hub.settings
+    }
+
+    pub(crate) fn pool(&self) -> &transcode::Pool {
+        &self.stream.hub.pool
+    }
+
+    pub(crate) fn frames_wanted(&self) -> bool {
+        self.stream.frames.is_wanted()
+    }
+
+    pub(crate) fn rtp_wanted(&self) -> bool {
+        self.stream.rtp.is_wanted()
+    }
+
+    /// Publishes a frame. A source that was replaced publishes to nobody.
+    pub(crate) fn push_frame(&self, now: Instant, media: Media) -> Arc<Frame> {
+        let index = self.next_index.fetch_add(1, Ordering::Relaxed);
+        let frame = Arc::new(Frame::new(self.id, index, media));
+        if !self.is_current() {
+            return frame;
+        }
+        match &frame.media {
+            Media::Video { unit, .. } => {
+                if self.native == NativeForm::Frames {
+                    let bytes = unit.nals.iter().map(bytes::Bytes::len).sum();
+                    lock(&self.stream.gop).push(Arc::clone(&frame), bytes, unit.keyframe);
+                }
+                note(&mut lock(&self.stream.description), |known| (&mut known.video, &mut known.params), &unit.params);
+            }
+            Media::Audio(audio) => {
+                note(&mut lock(&self.stream.description), |known| (&mut known.audio, &mut known.config), &audio.config);
+            }
+        }
+        if self.stream.frames.push(now, &frame) {
+            self.stream.request_keyframe();
+        }
+        frame
+    }
+
+    /// Publishes RTP. A source that was replaced publishes to nobody.
+    pub(crate) fn push_rtp(&self, now: Instant, unit: &RtpUnit) {
+        if self.is_current() && self.stream.rtp.push(now, unit) {
+            self.stream.request_keyframe();
+        }
+    }
+
+    /// Says whether the video can go to WebRTC peers.
+    pub(crate) fn set_webrtc_video(&self, webrtc: WebRtcVideo) {
+        lock(&self.stream.description).webrtc = webrtc;
+    }
+
+    /// Says which media will come, where the publisher has said so before it sends any.
+    pub(crate) fn declare(&self, video: bool, audio: bool) {
+        let mut description = lock(&self.stream.description);
+        description.video |= video;
+        description.audio |= audio;
+    }
+
+    fn is_current(&self) -> bool {
+        *self.stream.presence.borrow() == Some(self.id)
+    }
+}
+
+/// Notes a track and its configuration, which nearly always is the one already known.
+fn note<T>(
+    description: &mut Description,
+    track: impl Fn(&mut Description) -> (&mut bool, &mut Option<Arc<T>>),
+    config: &Arc<T>,
+) {
+    let (present, known) = track(description);
+    *present = true;
+    if !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
+        *known = Some(Arc::clone(config));
+    }
+}
+
+/// The right to publish a stream, held by the publishing session. Dropping it ends the publication.
+pub(crate) struct Publication {
+    source: Arc<Source>,
+}
+
+impl Publication {
+    pub(super) fn new(
+        stream: Arc<Stream>,
+        id: SourceId,
+        native: NativeForm,
+        control: Arc<dyn PublisherControl>,
+    ) -> Self {
+        let source =
+            Arc::new(Source { id, native, stream: Arc::clone(&stream), next_index: AtomicU64::new(0) });
+        stream.begin(Publisher { source: Arc::clone(&source), control });
+        Self { source }
+    }
+
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        self.source.stream.end(self.source.id);
+    }
+}

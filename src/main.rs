@@ -1,0 +1,5 @@
+//! The command `queqiao`.
+
+fn main() -> std::process::ExitCode {
+    queqiao::main()
+}

@@ -1,0 +1,176 @@
+//! What a player over TCP is sent: headers where they are due, the cached GOP squeezed to live, then live frames.
+//!
+//! RTMP and HTTP-FLV differ only in how they wrap the tags that come out here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use queqiao_media::aac;
+use queqiao_media::flv::{self, TagKind};
+use queqiao_media::frame::AccessUnit;
+use queqiao_media::gop::squeeze;
+use queqiao_media::h264::ParameterSets;
+use queqiao_media::time::{Millis, StreamTime};
+
+use crate::hub::{Consumer, Frame, Media, SourceId, Stream};
+
+/// The distance of cached pictures that are sent to a player who joins: one tick of the RTMP clock.
+const SQUEEZED_STEP: StreamTime = StreamTime::new(1_000);
+
+/// A tag to send.
+pub(crate) enum Tag {
+    /// Made for this player alone.
+    Own { kind: TagKind, time: Millis, body: Bytes },
+    /// The same for every player.
+    Shared { frame: Arc<Frame>, kind: TagKind, time: Millis },
+}
+
+/// The body of a tag with `media`, without its header.
+pub(crate) fn body(media: &Media) -> Bytes {
+    match media {
+        Media::Video { unit, .. } => flv::video(unit),
+        Media::Audio(frame) => flv::audio(frame),
+    }
+}
+
+/// One player's place in a stream.
+pub(crate) struct Player {
+    stream: Arc<Stream>,
+    consumer: Consumer<Arc<Frame>>,
+    tags: VecDeque<Tag>,
+    begun: bool,
+    source: Option<SourceId>,
+    params: Option<Arc<ParameterSets>>,
+    config: Option<Arc<aac::Config>>,
+    /// Pictures up to this number of `source` were replayed from the cache.
+    replayed: Option<u64>,
+    awaiting_keyframe: bool,
+}
+
+impl Player {
+    /// Joins `stream`: the cached GOP comes out first where there is one, else the publisher is asked for a keyframe.
+    pub(crate) fn join(stream: &Arc<Stream>) -> Self {
+        // Subscribed before the cache is read: what comes in between is in both, and told apart by its number.
+        let consumer = stream.subscribe_frames();
+        let mut player = Self {
+            stream: Arc::clone(stream),
+            consumer,
+            tags: VecDeque::new(),
+            begun: false,
+            source: None,
+            params: None,
+            config: None,
+            replayed: None,
+            awaiting_keyframe: true,
+        };
+        player.replay(&stream.catch_up());
+        player
+    }
+
+    /// The next tag.
+    pub(crate) async fn next(&mut self) -> Tag {
+        loop {
+            if let Some(tag) = self.tags.pop_front() {
+                return tag;
+            }
+            let frame = self.consumer.next().await;
+            self.accept(frame);
+        }
+    }
+
+    /// Frames that this player was too slow for.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.consumer.skipped()
+    }
+
+    fn replay(&mut self, cached: &[Arc<Frame>]) {
+        let Some(newest) = cached.last() else { return };
+        let pictures: Vec<&AccessUnit> = cached
+            .iter()
+            .filter_map(|frame| match &frame.media {
+                Media::Video { unit, .. } => Some(unit),
+                Media::Audio(_) => None,
+            })
+            .collect();
+        let mut times: Vec<StreamTime> = pictures.iter().map(|unit| unit.dts).collect();
+        squeeze(&mut times, SQUEEZED_STEP, None);
+        self.begin(times.first().copied().unwrap_or_default().rescale());
+        for (unit, time) in pictures.into_iter().zip(times) {
+            let time = time.rescale();
+            self.announce_video(&unit.params, time);
+            self.tags.push_back(Tag::Own { kind: TagKind::Video, time, body: flv::video(unit) });
+        }
+        self.source = Some(newest.source);
+        self.replayed = Some(newest.index);
+        self.awaiting_keyframe = false;
+    }
+
+    fn accept(&mut self, frame: Arc<Frame>) {
+        if self.source != Some(frame.source) {
+            self.source = Some(frame.source);
+            self.replayed = None;
+            self.awaiting_keyframe = true;
+        }
+        let (kind, time) = match &frame.media {
+            Media::Audio(audio) => {
+                let time = audio.time.rescale();
+                self.begin(time);
+                self.announce_audio(&audio.config, time);
+                (TagKind::Audio, time)
+            }
+            Media::Video { unit, .. } => {
+                let replayed = self.replayed.is_some_and(|last| frame.index <= last);
+                if replayed || (self.awaiting_keyframe && !unit.keyframe) {
+                    return;
+                }
+                self.awaiting_keyframe = false;
+                let time = unit.dts.rescale();
+                self.begin(time);
+                self.announce_video(&unit.params, time);
+                (TagKind::Video, time)
+            }
+        };
+        self.tags.push_back(Tag::Shared { frame, kind, time });
+    }
+
+    /// Sends the sequence header before the first picture, and whenever the parameter sets change.
+    fn announce_video(&mut self, params: &Arc<ParameterSets>, time: Millis) {
+        if !is_known(self.params.as_ref(), params) {
+            self.params = Some(Arc::clone(params));
+            let body = flv::video_sequence_header(params);
+            self.tags.push_back(Tag::Own { kind: TagKind::Video, time, body });
+        }
+    }
+
+    /// Sends the sequence header before the first frame, and whenever the configuration changes.
+    fn announce_audio(&mut self, config: &Arc<aac::Config>, time: Millis) {
+        if !is_known(self.config.as_ref(), config) {
+            self.config = Some(Arc::clone(config));
+            let body = flv::audio_sequence_header(config);
+            self.tags.push_back(Tag::Own { kind: TagKind::Audio, time, body });
+        }
+    }
+
+    /// Describes the stream before its first frame. Players look for the tracks that are named here, and wait for
+    /// them: both have to be named, and with their headers, before a burst of pictures without sound.
+    fn begin(&mut self, time: Millis) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let description = self.stream.description();
+        let body = crate::rtmp::metadata(&description);
+        self.tags.push_back(Tag::Own { kind: TagKind::Script, time, body });
+        if let Some(params) = &description.params {
+            self.announce_video(params, time);
+        }
+        if let Some(config) = &description.config {
+            self.announce_audio(config, time);
+        }
+    }
+}
+
+/// Whether what was announced still holds.
+fn is_known<T: PartialEq>(announced: Option<&Arc<T>>, current: &Arc<T>) -> bool {
+    announced.is_some_and(|announced| Arc::ptr_eq(announced, current) || announced == current)
+}

@@ -1,0 +1,250 @@
+//! From the hub's RTP to a WebRTC viewer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use queqiao_media::frame::{AccessUnit, RtpPacket};
+use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer, Rewriter};
+use queqiao_media::time::{StreamTime, Ticks, VideoTicks};
+use rand::Rng;
+use str0m::Rtc;
+use str0m::media::{MediaKind, Mid, Pt};
+use str0m::rtp::RtpWrite;
+use tracing::debug;
+
+use super::negotiate::payload_type;
+use super::peer::Ended;
+use crate::hub::{Frame, Media, RtpUnit, RtpVideo, SourceId, Stream, WebRtcVideo};
+
+/// How often a viewer may be caught up: browsers repeat their picture loss indications about this often.
+const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The distance of cached pictures that are sent to a viewer who joins. Small, so that a whole GOP ends at live;
+/// not zero, because a receiver tells pictures apart by their timestamps.
+const SQUEEZED_STEP: StreamTime = Ticks::new(50);
+
+/// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
+/// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
+const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
+
+/// One outgoing track.
+struct Track<const HZ: u32> {
+    mid: Mid,
+    pt: Pt,
+    rewriter: Rewriter<HZ>,
+    /// The source of the current run; `None` where the next packet begins one.
+    run: Option<SourceId>,
+    last_source: Option<SourceId>,
+    /// The latest packet: its time in the source's clock, and when it was written.
+    last: Option<(Ticks<HZ>, Instant)>,
+}
+
+impl<const HZ: u32> Track<HZ> {
+    fn new(mid: Mid, pt: Pt) -> Self {
+        let mut rng = rand::rng();
+        // The upper half of the sequence numbers is avoided: SRTP cannot tell an early wrap from a late packet.
+        let rewriter = Rewriter::new(rng.random_range(1..0x8000), Ticks::new(rng.random_range(1..0x8000_0000)));
+        Self { mid, pt, rewriter, run: None, last_source: None, last: None }
+    }
+
+    /// Begins a run of `source`, at the same distance in outgoing time as in the source's own.
+    fn start_run(&mut self, source: SourceId, packet: &RtpPacket<HZ>, now: Instant) {
+        let gap = match self.last {
+            Some((time, _)) if self.last_source == Some(source) => packet.rtp_time - time,
+            Some((_, at)) => Ticks::from_duration(now.saturating_duration_since(at)),
+            None => Ticks::ZERO,
+        };
+        self.rewriter.start_run(packet.seq, packet.rtp_time, gap);
+        self.run = Some(source);
+        self.last_source = Some(source);
+    }
+
+    /// Writes a packet of the current run.
+    fn write(&mut self, packet: &RtpPacket<HZ>, epoch: Instant, nackable: bool, rtc: &mut Rtc, now: Instant) {
+        let Some((seq, time)) = self.rewriter.map(packet.seq, packet.rtp_time) else { return };
+        if self.last.is_none_or(|(last, _)| packet.rtp_time > last) {
+            self.last = Some((packet.rtp_time, now));
+        }
+        self.send(seq, time, packet, epoch, nackable, rtc, now);
+    }
+
+    #[allow(clippy::too_many_arguments)] // One RTP packet has this many parts.
+    fn send(
+        &self,
+        seq: u64,
+        time: Ticks<HZ>,
+        packet: &RtpPacket<HZ>,
+        epoch: Instant,
+        nackable: bool,
+        rtc: &mut Rtc,
+        now: Instant,
+    ) {
+        let captured = epoch + packet.time.to_duration();
+        let wallclock = captured.checked_sub(WALLCLOCK_MARGIN).unwrap_or(captured).min(now);
+        let write = RtpWrite::new(self.pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
+            .marker(packet.marker)
+            .nackable(nackable);
+        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
+            stream.write_rtp(write);
+        }
+    }
+}
+
+/// What a viewer's video is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Playing {
+    /// Nothing until a keyframe.
+    AwaitingKeyframe,
+    /// Live, but for the pictures up to this number, which were replayed.
+    After(Option<u64>),
+}
+
+/// A viewer.
+pub(super) struct Egress {
+    stream: Arc<Stream>,
+    video: Option<Track<90_000>>,
+    audio: Option<Track<48_000>>,
+    playing: Playing,
+    catch_up_wanted: bool,
+    last_catch_up: Option<Instant>,
+}
+
+impl Egress {
+    pub(super) fn new(
+        stream: Arc<Stream>,
+        audio: Option<Mid>,
+        video: Option<Mid>,
+        rtc: &Rtc,
+        now: Instant,
+    ) -> Self {
+        let profile = stream.description().params.map(|params| {
+            let [profile, constraints, level] = params.profile_level_id();
+            u32::from_be_bytes([0, profile, constraints, level])
+        });
+        let track = |mid: Option<Mid>, kind| mid.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
+        let video = track(video, MediaKind::Video).map(|(mid, pt)| Track::new(mid, pt));
+        let audio = track(audio, MediaKind::Audio).map(|(mid, pt)| Track::new(mid, pt));
+        let mut egress = Self {
+            stream,
+            video,
+            audio,
+            playing: Playing::AwaitingKeyframe,
+            catch_up_wanted: false,
+            last_catch_up: None,
+        };
+        egress.request_catch_up(now);
+        egress
+    }
+
+    /// The viewer lost the picture, or has not seen one yet.
+    pub(super) fn request_catch_up(&mut self, now: Instant) {
+        let recent = self.last_catch_up.is_some_and(|last| now.duration_since(last) < CATCH_UP_INTERVAL);
+        // The browser repeats its request for as long as it needs to.
+        if self.video.is_some() && !recent {
+            self.catch_up_wanted = true;
+        }
+    }
+
+    /// Sends the cached GOP where one was wanted and is there. Returns whether packets were written.
+    pub(super) fn catch_up(&mut self, rtc: &mut Rtc, now: Instant) -> Result<bool, Ended> {
+        if !std::mem::take(&mut self.catch_up_wanted) {
+            return Ok(false);
+        }
+        self.check_video()?;
+        self.last_catch_up = Some(now);
+        let cached = self.stream.catch_up();
+        let pictures: Vec<_> = cached.iter().filter_map(|frame| picture(frame)).collect();
+        let (Some(newest), Some((_, last)), Some(track)) = (cached.last(), pictures.last(), &mut self.video) else {
+            return Ok(false);
+        };
+        let count = i64::try_from(pictures.len()).unwrap_or(i64::MAX);
+        let same_source = track.last_source == Some(newest.source);
+        let mut time = match track.last {
+            Some((time, _)) if same_source => time.rescale() + SQUEEZED_STEP,
+            _ => last.pts - StreamTime::new(SQUEEZED_STEP.get().saturating_mul(count - 1)),
+        };
+        let mut packetizer = H264Packetizer::new(DEFAULT_MAX_PAYLOAD);
+        let mut packets = Vec::new();
+        for (_, unit) in &pictures {
+            packets.clear();
+            packetizer.packetize(unit, &mut packets);
+            let mut step = match track.last {
+                Some((_, at)) if !same_source && track.last_source != Some(newest.source) => {
+                    VideoTicks::from_duration(now.saturating_duration_since(at)).max(VideoTicks::new(1))
+                }
+                _ => SQUEEZED_STEP.rescale::<90_000>(),
+            };
+            for packet in &mut packets {
+                let (seq, out) = track.rewriter.fresh(std::mem::replace(&mut step, VideoTicks::ZERO));
+                packet.time = time;
+                track.send(seq, out, packet, self.stream.epoch(), true, rtc, now);
+            }
+            track.last_source = Some(newest.source);
+            track.last = Some((time.rescale(), now));
+            time += SQUEEZED_STEP;
+        }
+        track.run = None;
+        self.playing = Playing::After(Some(newest.index));
+        debug!(pictures = pictures.len(), "sent the cached GOP");
+        Ok(true)
+    }
+
+    /// Sends what the hub delivered.
+    pub(super) fn write(&mut self, units: &[RtpUnit], rtc: &mut Rtc, now: Instant) -> Result<(), Ended> {
+        let epoch = self.stream.epoch();
+        for unit in units {
+            match unit {
+                RtpUnit::Video(video) => self.write_video(video, epoch, rtc, now)?,
+                RtpUnit::Audio { source, packet } => {
+                    if let Some(track) = &mut self.audio {
+                        if track.run != Some(*source) {
+                            track.start_run(*source, packet, now);
+                        }
+                        track.write(packet, epoch, false, rtc, now);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_video(&mut self, unit: &RtpVideo, epoch: Instant, rtc: &mut Rtc, now: Instant) -> Result<(), Ended> {
+        let Some(track) = &mut self.video else { return Ok(()) };
+        if track.last_source.is_some_and(|last| last != unit.source) && track.run != Some(unit.source) {
+            self.playing = Playing::AwaitingKeyframe;
+        }
+        match self.playing {
+            Playing::AwaitingKeyframe if !unit.keyframe => return Ok(()),
+            Playing::AwaitingKeyframe => {
+                self.playing = Playing::After(None);
+                track.run = None;
+            }
+            Playing::After(Some(replayed)) if unit.index.is_some_and(|index| index <= replayed) => return Ok(()),
+            Playing::After(_) => {}
+        }
+        let Some(first) = unit.packets.first() else { return Ok(()) };
+        if track.run != Some(unit.source) {
+            track.start_run(unit.source, first, now);
+        }
+        for packet in unit.packets.iter() {
+            track.write(packet, epoch, true, rtc, now);
+        }
+        if unit.keyframe { self.check_video() } else { Ok(()) }
+    }
+
+    /// Ends the session of a viewer whose picture would freeze.
+    fn check_video(&self) -> Result<(), Ended> {
+        match self.stream.webrtc_video() {
+            WebRtcVideo::ReferenceBPictures => Err(Ended::ReferenceBPictures),
+            WebRtcVideo::Whole | WebRtcVideo::WithoutBPictures => Ok(()),
+        }
+    }
+}
+
+/// The picture in `frame`, unless it may be dropped for a viewer who decodes in order of arrival.
+fn picture(frame: &Frame) -> Option<(u64, &AccessUnit)> {
+    match &frame.media {
+        Media::Video { unit, droppable: false } => Some((frame.index, unit)),
+        Media::Video { .. } | Media::Audio(_) => None,
+    }
+}

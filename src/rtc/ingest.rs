@@ -1,0 +1,241 @@
+//! From a WebRTC publisher to the hub.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use queqiao_media::frame::RtpPacket;
+use queqiao_media::sync::{NtpTime, RtpSync};
+use queqiao_media::time::{StreamTime, Ticks};
+use queqiao_media::timeline::Kind;
+use str0m::Rtc;
+use str0m::media::{KeyframeRequestKind, Mid};
+use str0m::rtp::RtpPacket as Received;
+use tracing::{debug, trace};
+
+use super::peer::Control;
+use crate::hub::{Publication, RtpUnit, RtpVideo, ToFrames};
+
+/// The least time between two keyframe requests: a keyframe is ten times a delta frame, and an encoder needs some
+/// time to make one.
+const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Coalesces keyframe requests, and repeats one until a keyframe comes.
+#[derive(Debug, Default)]
+struct KeyframeRequests {
+    wanted: bool,
+    last: Option<Instant>,
+}
+
+impl KeyframeRequests {
+    fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Whether to send a request now.
+    fn poll(&mut self, now: Instant) -> bool {
+        let due = self.wanted && self.poll_timeout().is_none_or(|at| at <= now);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.last.filter(|_| self.wanted).map(|last| last + KEYFRAME_INTERVAL)
+    }
+
+    /// A keyframe came. It answers a request only if it was made after it, which cannot be known: the next one
+    /// who needs it asks again.
+    fn received(&mut self) {
+        self.wanted = false;
+    }
+}
+
+/// A publisher.
+pub(super) struct Ingest {
+    control: Arc<Control>,
+    publication: Publication,
+    audio: Option<Mid>,
+    video: Option<Mid>,
+    sync: RtpSync,
+    /// The wall clock of the latest sender report of audio and of video, to notice a new one.
+    last_report: [Option<SystemTime>; 2],
+    frames: ToFrames,
+    keyframes: KeyframeRequests,
+}
+
+impl Ingest {
+    pub(super) fn new(
+        publication: Publication,
+        control: Arc<Control>,
+        audio: Option<Mid>,
+        video: Option<Mid>,
+        now: Instant,
+        rtc: &mut Rtc,
+    ) -> Self {
+        publication.source().declare(video.is_some(), audio.is_some());
+        let frames = ToFrames::new(Arc::clone(publication.source()));
+        let mut ingest = Self {
+            control,
+            publication,
+            audio,
+            video,
+            sync: RtpSync::default(),
+            last_report: [None; 2],
+            frames,
+            keyframes: KeyframeRequests::default(),
+        };
+        // Players of the publisher before wait for a picture that they can decode.
+        if ingest.publication.source().rtp_wanted() || ingest.publication.source().frames_wanted() {
+            ingest.request_keyframe(now, rtc);
+        }
+        ingest
+    }
+
+    pub(super) fn is_replaced(&self) -> bool {
+        self.control.is_replaced()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match (self.frames.poll_timeout(), self.keyframes.poll_timeout()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    pub(super) fn timeout(&mut self, now: Instant, rtc: &mut Rtc) {
+        if self.frames.poll(now) {
+            self.keyframes.want();
+        }
+        self.send_keyframe_request(now, rtc);
+    }
+
+    pub(super) fn request_keyframe(&mut self, now: Instant, rtc: &mut Rtc) {
+        self.keyframes.want();
+        self.send_keyframe_request(now, rtc);
+    }
+
+    fn send_keyframe_request(&mut self, now: Instant, rtc: &mut Rtc) {
+        let Some(video) = self.video else { return };
+        if let Some(stream) = rtc.direct_api().stream_rx_by_mid(video, None)
+            && self.keyframes.poll(now)
+        {
+            trace!("keyframe requested");
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
+    /// Takes one packet.
+    pub(super) fn receive(&mut self, packet: Received, now: Instant, rtc: &mut Rtc) {
+        if packet.payload.is_empty() {
+            return; // Padding, which browsers probe the bandwidth with.
+        }
+        let mid = rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
+        match mid {
+            Some(mid) if Some(mid) == self.video => self.video_packet(&packet, now, rtc),
+            Some(mid) if Some(mid) == self.audio => self.audio_packet(&packet, now),
+            Some(_) | None => debug!(ssrc = %packet.header.ssrc, "a packet of no negotiated track"),
+        }
+    }
+
+    /// Takes over a sender report that came since the last packet of the track.
+    fn note_report(&mut self, received: &Received, kind: Kind, arrival: StreamTime) {
+        let Some(report) = received.last_sender_info else { return };
+        let [audio, video] = &mut self.last_report;
+        let last = match kind {
+            Kind::Audio => audio,
+            Kind::Video => video,
+        };
+        if last.replace(report.ntp_time) == Some(report.ntp_time) {
+            return;
+        }
+        #[allow(clippy::cast_possible_truncation)] // The low 32 bits are what was on the wire.
+        let rtp = report.rtp_time.numer() as u32;
+        if let Some(ntp) = ntp(report.ntp_time) {
+            self.sync.sender_report(kind, rtp, ntp, arrival);
+        }
+    }
+
+    fn video_packet(&mut self, received: &Received, now: Instant, rtc: &mut Rtc) {
+        let source = Arc::clone(self.publication.source());
+        let arrival = source.stream().time_at(received.timestamp);
+        self.note_report(received, Kind::Video, arrival);
+        let rtp_time = ticks(received);
+        let packet = RtpPacket {
+            seq: *received.seq_no,
+            rtp_time,
+            time: self.sync.video(rtp_time, arrival),
+            marker: received.header.marker,
+            payload: Arc::clone(&received.payload),
+        };
+        let keyframe = begins_keyframe(&packet.payload);
+        if keyframe {
+            self.keyframes.received();
+        }
+        if source.rtp_wanted() {
+            let packets = Arc::from([packet.clone()]);
+            let video = RtpVideo { source: source.id(), index: None, keyframe, packets };
+            source.push_rtp(now, &RtpUnit::Video(video));
+        }
+        if self.frames.video(now, packet) {
+            self.request_keyframe(now, rtc);
+        }
+    }
+
+    fn audio_packet(&mut self, received: &Received, now: Instant) {
+        let source = Arc::clone(self.publication.source());
+        let arrival = source.stream().time_at(received.timestamp);
+        self.note_report(received, Kind::Audio, arrival);
+        let rtp_time = ticks(received);
+        let packet = RtpPacket {
+            seq: *received.seq_no,
+            rtp_time,
+            time: self.sync.audio(rtp_time, arrival),
+            marker: received.header.marker,
+            payload: Arc::clone(&received.payload),
+        };
+        if source.rtp_wanted() {
+            source.push_rtp(now, &RtpUnit::Audio { source: source.id(), packet: packet.clone() });
+        }
+        self.frames.audio(now, packet);
+    }
+}
+
+/// The wall clock of a sender report as it was on the wire (RFC 3550 section 4), which str0m has converted.
+fn ntp(time: SystemTime) -> Option<NtpTime> {
+    const NTP_TO_UNIX_SECONDS: u64 = 2_208_988_800;
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    let seconds = since.as_secs().checked_add(NTP_TO_UNIX_SECONDS)?;
+    let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
+    Some(NtpTime((seconds << 32) | fraction))
+}
+
+/// Whether decoding can begin with an RTP payload: it carries a sequence parameter set or the first piece of an IDR
+/// picture (RFC 6184 section 5.2).
+fn begins_keyframe(payload: &[u8]) -> bool {
+    const IDR: u8 = 5;
+    const SPS: u8 = 7;
+    const STAP_A: u8 = 24;
+    const FU_A: u8 = 28;
+    let kind = |byte: &u8| byte & 0x1f;
+    match payload.first().map(kind) {
+        Some(IDR | SPS) => true,
+        Some(STAP_A) => {
+            let mut rest = payload.get(1..).unwrap_or_default();
+            while let [high, low, after @ ..] = rest {
+                if matches!(after.first().map(kind), Some(IDR | SPS)) {
+                    return true;
+                }
+                rest = after.get(usize::from(u16::from_be_bytes([*high, *low]))..).unwrap_or_default();
+            }
+            false
+        }
+        Some(FU_A) => payload.get(1).is_some_and(|header| header & 0x80 != 0 && matches!(kind(header), IDR | SPS)),
+        Some(_) | None => false,
+    }
+}
+
+/// The packet's timestamp, which str0m has unwrapped.
+fn ticks<const HZ: u32>(received: &Received) -> Ticks<HZ> {
+    Ticks::new(i64::try_from(received.time.numer()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,160 @@
+//! From an SDP offer (WHIP: RFC 9725, WHEP) to a session that waits for its first STUN request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use str0m::change::SdpOffer;
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::format::Codec;
+use str0m::ice::IceCreds;
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::rtp::{Extension, ExtensionMap};
+use str0m::{Candidate, Event, Output, Rtc, RtcConfig};
+
+use super::Error;
+
+/// The H.264 profiles offered and accepted, in order of preference: constrained baseline, baseline, main, high.
+/// Payload type, RTX payload type, profile-level-id (RFC 6184 section 8.1). Always packetization-mode 1; levels
+/// are nominal, since asymmetry is allowed.
+const H264_PROFILES: [(u8, u8, u32); 4] =
+    [(108, 109, 0x42_e01f), (127, 121, 0x42_001f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
+
+/// Video packets kept for retransmission to one peer: a second and a half of a 2 Mbit/s stream. Payloads are
+/// shared between peers, so this bounds bookkeeping rather than media.
+const RTX_PACKETS: usize = 384;
+
+/// Offers beyond this are refused before they are parsed. Chromium's are about 6 KB.
+pub(crate) const MAX_SDP: usize = 64 * 1024;
+
+/// Media sections of one offer. Publishing takes two, and nobody needs hundreds.
+const MAX_MEDIA_SECTIONS: usize = 16;
+
+/// Which way media flows, seen from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// The peer publishes.
+    In,
+    /// The peer plays.
+    Out,
+}
+
+/// What all sessions share: one certificate, one set of addresses.
+pub(super) struct Negotiator {
+    crypto: Arc<CryptoProvider>,
+    certificate: DtlsCert,
+    candidates: Vec<SocketAddr>,
+}
+
+/// An accepted offer.
+pub(super) struct Negotiated {
+    pub(super) rtc: Rtc,
+    pub(super) answer: String,
+    pub(super) credentials: IceCreds,
+    pub(super) audio: Option<Mid>,
+    pub(super) video: Option<Mid>,
+}
+
+impl Negotiator {
+    /// `candidates` are the addresses at which peers reach the UDP port.
+    pub(super) fn new(candidates: Vec<SocketAddr>) -> Result<Self, Error> {
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let certificate = crypto.dtls_provider.generate_certificate().ok_or(Error::Certificate)?;
+        Ok(Self { crypto, certificate, candidates })
+    }
+
+    /// Answers `offer`.
+    pub(super) fn accept(&self, offer: &str, flow: Flow, now: Instant) -> Result<Negotiated, Error> {
+        if offer.len() > MAX_SDP {
+            return Err(Error::SdpTooLarge);
+        }
+        if offer.lines().filter(|line| line.starts_with("m=")).count() > MAX_MEDIA_SECTIONS {
+            return Err(Error::Sdp("too many media sections".to_owned()));
+        }
+        let parsed = SdpOffer::from_sdp_string(offer).map_err(|error| Error::Sdp(error.to_string()))?;
+        let mut rtc = self.session(flow, now);
+        for &address in &self.candidates {
+            let candidate = Candidate::host(address, "udp").map_err(|error| Error::Sdp(error.to_string()))?;
+            rtc.add_local_candidate(candidate);
+        }
+        let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| Error::Sdp(error.to_string()))?;
+        let (audio, video) = sections(&mut rtc, flow)?;
+        let credentials = rtc.direct_api().local_ice_credentials();
+        Ok(Negotiated { answer: answer.to_sdp_string(), credentials, audio, video, rtc })
+    }
+
+    fn session(&self, flow: Flow, now: Instant) -> Rtc {
+        let mut config = RtcConfig::new()
+            .set_crypto_provider(Arc::clone(&self.crypto))
+            .set_dtls_cert(self.certificate.clone())
+            .set_ice_lite(true)
+            .set_rtp_mode(true)
+            .set_send_buffer_video(RTX_PACKETS)
+            .set_extension_map(extensions(flow))
+            .clear_codecs()
+            .enable_opus(true, false);
+        for (pt, rtx, profile) in H264_PROFILES {
+            config.codec_config().add_h264(pt.into(), Some(rtx.into()), true, profile);
+        }
+        config.build(now)
+    }
+}
+
+/// Orientation (3GPP CVO) is left out, so that a phone turns its pictures before it encodes them: RTMP has no
+/// way to say it. A peer that only receives needs no transport-wide feedback, because nothing here adapts to it.
+fn extensions(flow: Flow) -> ExtensionMap {
+    let mut map = ExtensionMap::empty();
+    map.set(4, Extension::RtpMid);
+    if flow == Flow::In {
+        map.set(3, Extension::TransportSequenceNumber);
+    }
+    map
+}
+
+/// The first audio and the first video section in which media can flow the way the session is meant to.
+fn sections(rtc: &mut Rtc, flow: Flow) -> Result<(Option<Mid>, Option<Mid>), Error> {
+    let (mut audio, mut video) = (None, None);
+    let mut refused = false;
+    loop {
+        match rtc.poll_output().map_err(|error| Error::Sdp(error.to_string()))? {
+            Output::Timeout(_) => break,
+            Output::Event(Event::MediaAdded(added)) => {
+                let flows = match flow {
+                    Flow::In => matches!(added.direction, Direction::RecvOnly | Direction::SendRecv),
+                    Flow::Out => matches!(added.direction, Direction::SendOnly | Direction::SendRecv),
+                };
+                let carried = flows && payload_type(rtc, added.mid, added.kind, None).is_some();
+                refused |= flows && !carried;
+                let slot = match added.kind {
+                    MediaKind::Audio => &mut audio,
+                    MediaKind::Video => &mut video,
+                };
+                if carried && slot.is_none() {
+                    *slot = Some(added.mid);
+                }
+            }
+            Output::Event(_) | Output::Transmit(_) => {}
+        }
+    }
+    match (audio, video) {
+        (None, None) if refused => Err(Error::NoCommonCodec),
+        (None, None) => Err(Error::NoMedia),
+        found => Ok(found),
+    }
+}
+
+/// The payload type to send `kind` with: for video that of the profile closest to `profile_level_id`.
+pub(super) fn payload_type(rtc: &Rtc, mid: Mid, kind: MediaKind, profile_level_id: Option<u32>) -> Option<Pt> {
+    let negotiated = rtc.media(mid)?.remote_pts();
+    let wanted = match kind {
+        MediaKind::Audio => Codec::Opus,
+        MediaKind::Video => Codec::H264,
+    };
+    let profile_idc = profile_level_id.unwrap_or(0x42_0000) >> 16;
+    rtc.codec_config()
+        .params()
+        .iter()
+        .filter(|params| negotiated.contains(&params.pt()) && params.spec().codec == wanted)
+        .min_by_key(|params| params.spec().format.profile_level_id.unwrap_or_default().abs_diff(profile_idc << 16))
+        .map(str0m::format::PayloadParams::pt)
+}

@@ -1,0 +1,81 @@
+//! From the hub to an RTMP player.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use queqiao_media::flv::TagKind;
+use queqiao_media::time::Millis;
+use queqiao_rtmp::chunk::{MediaHeader, MediaKind, media_message};
+use tokio::sync::watch;
+use tracing::debug;
+
+use crate::hub::{SourceId, Stream, WireForm};
+use crate::player::{Player, Tag, body};
+
+/// The chunk size towards every client: most frames of a call are one chunk, and players share their bytes.
+pub(super) const CHUNK_SIZE: u32 = 60_000;
+
+/// The message stream that nearly every client plays on; its bytes are shared.
+const COMMON_STREAM: u32 = 1;
+
+/// A player. It may wait for its publisher.
+pub(super) struct Egress {
+    stream: Arc<Stream>,
+    presence: watch::Receiver<Option<SourceId>>,
+    player: Option<Player>,
+    stream_id: u32,
+}
+
+impl Egress {
+    pub(super) fn new(stream: Arc<Stream>, stream_id: u32) -> Self {
+        let presence = stream.presence();
+        let player = Player::join(&stream);
+        Self { stream, presence, player: Some(player), stream_id }
+    }
+
+    pub(super) fn presence(&self) -> watch::Receiver<Option<SourceId>> {
+        self.presence.clone()
+    }
+
+    /// Stops or goes on, at the player's wish. It goes on at live.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.player = (!paused).then(|| Player::join(&self.stream));
+    }
+
+    /// The next message to write.
+    pub(super) async fn next(&mut self) -> Bytes {
+        loop {
+            let Some(player) = &mut self.player else { return std::future::pending().await };
+            let message = match player.next().await {
+                Tag::Own { kind, time, body } => message(kind, time, self.stream_id, &body),
+                Tag::Shared { frame, kind, time } if self.stream_id == COMMON_STREAM => {
+                    frame.wire(WireForm::RtmpMessage, || message(kind, time, COMMON_STREAM, &body(&frame.media)))
+                }
+                Tag::Shared { frame, kind, time } => message(kind, time, self.stream_id, &body(&frame.media)),
+            };
+            if !message.is_empty() {
+                return message;
+            }
+        }
+    }
+
+    /// Frames that this player was too slow for.
+    pub(super) fn skipped(&self) -> u64 {
+        self.player.as_ref().map_or(0, Player::skipped)
+    }
+}
+
+/// A whole message; empty where the frame is larger than RTMP can say.
+fn message(kind: TagKind, time: Millis, stream_id: u32, body: &[u8]) -> Bytes {
+    let kind = match kind {
+        TagKind::Audio => MediaKind::Audio,
+        TagKind::Video => MediaKind::Video,
+        TagKind::Script => MediaKind::Data,
+    };
+    let header = MediaHeader { kind, timestamp: time.wire(), stream_id };
+    let chunk_size = usize::try_from(CHUNK_SIZE).unwrap_or(usize::MAX);
+    media_message(header, &[body], chunk_size).unwrap_or_else(|error| {
+        debug!(%error, "a frame was skipped");
+        Bytes::new()
+    })
+}

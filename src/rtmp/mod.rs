@@ -1,0 +1,110 @@
+//! RTMP: a listener, one task per connection, and the way in and out of the hub.
+
+mod connection;
+mod egress;
+mod ingest;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use queqiao_room::Apps;
+use queqiao_rtmp::amf0::Object;
+use queqiao_rtmp::message::metadata_body;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, debug, info_span, warn};
+
+use crate::hub::{Description, Hub};
+use connection::Connection;
+
+/// What the connections share.
+pub(crate) struct Shared {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) apps: Arc<Apps>,
+    /// From the first byte until the connection publishes or plays.
+    pub(crate) handshake_timeout: Duration,
+    /// Silence after which a publisher is taken for gone.
+    pub(crate) idle_timeout: Duration,
+    /// How long a player waits for a publisher, at first and whenever one leaves.
+    pub(crate) play_wait: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// How long to rest when the system has no more file descriptors: others need time to close theirs.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves connections until shut down, and returns once the last one is closed.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(shared.max_connections));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.shutdown.cancelled() => break,
+        };
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "cannot accept an RTMP connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            warn!(%peer, limit = shared.max_connections, "RTMP connection refused: too many");
+            continue;
+        };
+        if let Err(error) = prepare(&socket) {
+            debug!(%error, "an RTMP connection ended at once");
+            continue;
+        }
+        let connection = Connection::new(socket, Arc::clone(&shared));
+        connections.spawn(run(connection, peer, slot).instrument(info_span!("rtmp", %peer)));
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn run(connection: Connection, _peer: SocketAddr, _slot: tokio::sync::OwnedSemaphorePermit) {
+    connection.run().await;
+}
+
+fn prepare(socket: &TcpStream) -> io::Result<()> {
+    // A frame is written whole: waiting for more would only add delay.
+    socket.set_nodelay(true)?;
+    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
+    socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
+}
+
+/// The body of `onMetaData` for a player, in RTMP and in FLV. A stream of which nothing is known may have both tracks.
+pub(crate) fn metadata(description: &Description) -> Bytes {
+    const AVC: f64 = 7.0;
+    const AAC: f64 = 10.0;
+    let mut properties = Object::new().with("encoder", concat!("Queqiao ", env!("CARGO_PKG_VERSION")));
+    let unknown = !description.video && !description.audio;
+    if description.video || unknown {
+        properties = properties.with("videocodecid", AVC);
+    }
+    if let Some(video) = description.params.as_ref().and_then(|params| params.info().ok()) {
+        properties = properties.with("width", f64::from(video.width)).with("height", f64::from(video.height));
+        if let Some(rate) = video.frame_rate {
+            properties = properties.with("framerate", rate);
+        }
+    }
+    if description.audio || unknown {
+        properties = properties.with("audiocodecid", AAC);
+    }
+    if let Some(audio) = &description.config {
+        properties = properties
+            .with("audiosamplerate", f64::from(audio.sample_rate))
+            .with("audiosamplesize", 16.0)
+            .with("stereo", audio.channels > 1);
+    }
+    metadata_body(properties)
+}

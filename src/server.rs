@@ -1,0 +1,132 @@
+//! Puts the parts together, and takes them apart again.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use queqiao_transcode::{AacSettings, OpusSettings};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::hub::{self, Hub, transcode};
+use crate::{rtc, rtmp, signal as http};
+
+/// How long connections may take to close before they are cut. The promise is five seconds for everything.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Runs the server until it is told to end.
+pub(crate) fn run(config: Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    result
+}
+
+async fn serve(config: Config) -> Result<()> {
+    let apps = Arc::new(config.apps()?);
+    let pool = transcode::Pool::start(threads(config.transcode.threads))?;
+    let hub = Hub::new(hub_settings(&config), pool);
+    let rtc = rtc::Service::start(&rtc_config(&config), &hub)
+        .with_context(|| format!("cannot listen for WebRTC on {}", config.listen.rtc))?;
+    let rtmp_listener = TcpListener::bind(config.listen.rtmp)
+        .await
+        .with_context(|| format!("cannot listen for RTMP on {}", config.listen.rtmp))?;
+    let http_listener = TcpListener::bind(config.listen.http)
+        .await
+        .with_context(|| format!("cannot listen for HTTP on {}", config.listen.http))?;
+    let (http_address, rtmp_address) = (http_listener.local_addr()?, rtmp_listener.local_addr()?);
+    let shutdown = CancellationToken::new();
+
+    let rtmp = tokio::spawn(rtmp::serve(
+        rtmp_listener,
+        Arc::new(rtmp::Shared {
+            hub: Arc::clone(&hub),
+            apps: Arc::clone(&apps),
+            handshake_timeout: config.limits.handshake_timeout,
+            idle_timeout: config.limits.idle_timeout,
+            play_wait: config.limits.play_wait,
+            max_connections: config.limits.max_connections,
+            shutdown: shutdown.clone(),
+        }),
+    ));
+    let router = http::router(Arc::new(http::Server {
+        hub,
+        rtc: Arc::clone(&rtc),
+        apps,
+        play_wait: config.limits.play_wait,
+        rtmp_port: rtmp_address.port(),
+        cors_allow_origin: config.http.cors_allow_origin.clone(),
+        shutdown: shutdown.clone(),
+    }));
+    let ended = shutdown.clone();
+    let http = tokio::spawn(async move {
+        axum::serve(http_listener, router).with_graceful_shutdown(ended.cancelled_owned()).await
+    });
+
+    announce(&format!("ready http={http_address} rtmp={rtmp_address} rtc={}", rtc.local_addr()))?;
+    wait_for_signal().await?;
+    info!("shutting down");
+    shutdown.cancel();
+    let peers = tokio::task::spawn_blocking(move || rtc.shutdown());
+    let all = async {
+        let _ = tokio::join!(rtmp, http, peers);
+    };
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
+        warn!("some connections did not close in time and were cut");
+    }
+    Ok(())
+}
+
+/// Whoever started the server waits for this line.
+fn announce(line: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn threads(configured: usize) -> usize {
+    if configured == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { configured }
+}
+
+fn hub_settings(config: &Config) -> hub::Settings {
+    let transcode = &config.transcode;
+    hub::Settings {
+        max_streams: config.limits.max_streams,
+        gop_bytes: config.gop.max_bytes,
+        gop_frames: config.gop.max_frames,
+        opus: OpusSettings {
+            complexity: transcode.opus_complexity,
+            bitrate_mono: transcode.opus_bitrate,
+            bitrate_stereo: transcode.opus_bitrate.saturating_mul(3) / 2,
+            ..OpusSettings::default()
+        },
+        aac: AacSettings {
+            bitrate_mono: transcode.aac_bitrate,
+            bitrate_stereo: transcode.aac_bitrate.saturating_mul(3) / 2,
+            ..AacSettings::default()
+        },
+    }
+}
+
+fn rtc_config(config: &Config) -> rtc::Config {
+    rtc::Config {
+        listen: config.listen.rtc,
+        public_ips: config.rtc.public_ip.clone(),
+        workers: config.rtc.workers,
+        max_sessions: config.limits.max_connections,
+    }
+}

@@ -1,0 +1,93 @@
+/**
+ * A lossy network: a UDP relay between a browser and the server, on loopback. It runs on a thread of its own so that
+ * a busy test does not delay packets.
+ */
+import { createSocket } from 'node:dgram';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+
+/**
+ * @typedef {object} Passed
+ * @property {number} upForwarded packets from browsers to the server
+ * @property {number} upDropped
+ * @property {number} downForwarded
+ * @property {number} downDropped
+ */
+
+/** @param {number} seed a repeatable generator of numbers from 0 to 1 (mulberry32) */
+function random(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** @param {{ host: string, port: number, loss: number, seed: number }} options */
+function runRelay({ host, port, loss, seed }) {
+  const lose = random(seed);
+  /** @type {Passed} */
+  const passed = { upForwarded: 0, upDropped: 0, downForwarded: 0, downDropped: 0 };
+  /** One socket towards the server per browser address. @type {Map<string, import('node:dgram').Socket>} */
+  const upstream = new Map();
+  const front = createSocket('udp4');
+  front.on('message', (message, from) => {
+    const key = `${from.address}:${from.port}`;
+    let socket = upstream.get(key);
+    if (!socket) {
+      socket = createSocket('udp4');
+      socket.on('message', (reply) => {
+        if (lose() < loss) passed.downDropped += 1;
+        else {
+          passed.downForwarded += 1;
+          front.send(reply, from.port, from.address);
+        }
+      });
+      upstream.set(key, socket);
+    }
+    if (lose() < loss) passed.upDropped += 1;
+    else {
+      passed.upForwarded += 1;
+      socket.send(message, port, host);
+    }
+  });
+  front.bind(0, '127.0.0.1', () => parentPort?.postMessage({ port: front.address().port }));
+  parentPort?.on('message', () => parentPort?.postMessage({ passed }));
+}
+
+/** A running relay. */
+class Relay {
+  /** @param {Worker} worker @param {number} port */
+  constructor(worker, port) {
+    this.worker = worker;
+    this.port = port;
+  }
+
+  /** @returns {Promise<Passed>} */
+  passed() {
+    return new Promise((resolve) => {
+      this.worker.once('message', (message) => resolve(message.passed));
+      this.worker.postMessage('passed');
+    });
+  }
+}
+
+/**
+ * Starts a relay to the server's UDP port.
+ * @param {import('./scope.mjs').Scope} scope
+ * @param {string} rtc the server's address
+ * @param {{ loss: number, seed: number }} options `loss` is the share of packets dropped, each way
+ * @returns {Promise<Relay>}
+ */
+export function startRelay(scope, rtc, { loss, seed }) {
+  const [host = '', port] = rtc.split(':');
+  const worker = new Worker(new URL(import.meta.url), { workerData: { host, port: Number(port), loss, seed } });
+  scope.defer(() => worker.terminate());
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('message', (message) => resolve(new Relay(worker, message.port)));
+  });
+}
+
+if (!isMainThread && workerData?.host) runRelay(workerData);

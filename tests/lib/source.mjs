@@ -1,0 +1,167 @@
+/**
+ * The test source: bar-coded frames and the test sound, made here at the pace of the clock and piped into a real
+ * encoder and publisher.
+ */
+import { CLOCK_MODULUS, FLASH_FRAMES, paint } from './barcode.mjs';
+import { synthesize } from './sound.mjs';
+import { tools } from './tools.mjs';
+
+/**
+ * @typedef {object} SourceOptions
+ * @property {number} [width]
+ * @property {number} [height]
+ * @property {number} [fps]
+ * @property {number} [tone] hertz; names the source
+ * @property {number} [rate] samples per second
+ * @property {number} [channels]
+ * @property {number} [firstNumber] number of the first frame, a multiple of `fps`
+ * @property {boolean} [video]
+ * @property {boolean} [audio]
+ */
+
+/** Frames and sound paced by the clock. */
+export class Source {
+  /** @param {SourceOptions} options */
+  constructor(options) {
+    this.width = options.width ?? 360;
+    this.height = options.height ?? 640;
+    this.fps = options.fps ?? 15;
+    this.tone = options.tone ?? 440;
+    this.rate = options.rate ?? 48_000;
+    this.channels = options.channels ?? 1;
+    this.firstNumber = options.firstNumber ?? 0;
+    this.video = options.video ?? true;
+    this.audio = options.audio ?? true;
+    this.painted = 0;
+    /** @type {NodeJS.Timeout | undefined} */
+    this.timer = undefined;
+  }
+
+  /**
+   * @param {import('node:stream').Writable | undefined} video receives 8-bit grey frames
+   * @param {import('node:stream').Writable | undefined} audio receives interleaved 16-bit samples
+   */
+  start(video, audio) {
+    this.sinks = [video, audio];
+    const started = Date.now();
+    let samples = 0;
+    const step = () => {
+      const due = Math.floor(((Date.now() - started) * this.fps) / 1000) + 1;
+      while (this.painted < due) {
+        if (video?.writable) video.write(this.#frame(this.painted));
+        this.painted += 1;
+        const until = Math.round((this.painted * this.rate) / this.fps);
+        if (audio?.writable) audio.write(this.#sound(samples, until - samples));
+        samples = until;
+      }
+    };
+    step();
+    this.timer = setInterval(step, 500 / this.fps);
+  }
+
+  /** @param {number} index */
+  #frame(index) {
+    const plane = new Uint8Array(this.width * this.height);
+    const clock = Date.now() % CLOCK_MODULUS;
+    const number = this.firstNumber + index;
+    paint(plane, this.width, this.height, { number, clock, flash: index % this.fps < FLASH_FRAMES });
+    return plane;
+  }
+
+  /** @param {number} from @param {number} count */
+  #sound(from, count) {
+    const pcm = synthesize({ tone: this.tone, rate: this.rate, channels: this.channels, from, count });
+    return new Uint8Array(pcm.buffer);
+  }
+
+  /** Ends both inputs, so that the encoder finishes and says goodbye. */
+  stop() {
+    clearInterval(this.timer);
+    for (const sink of this.sinks ?? []) sink?.end();
+  }
+}
+
+/** A source with the process that publishes it. */
+export class Publisher {
+  /** @param {import('./scope.mjs').Scope} scope @param {Source} source @param {import('./scope.mjs').Child} child */
+  constructor(scope, source, child) {
+    this.source = source;
+    this.child = child;
+    scope.defer(() => clearInterval(source.timer));
+    source.start(source.video ? child.writer(0) : undefined, source.audio ? child.writer(3) : undefined);
+  }
+
+  /** Ends the stream as a client does that says goodbye. */
+  async stop() {
+    this.source.stop();
+    const timer = setTimeout(() => this.child.process.kill('SIGKILL'), 5000);
+    const exit = await this.child.exited;
+    clearTimeout(timer);
+    return exit;
+  }
+}
+
+/** @type {('pipe' | 'ignore')[]} */
+const PIPES = ['pipe', 'ignore', 'pipe', 'pipe'];
+
+/** @param {Source} s */
+function ffmpegInputs(s) {
+  const args = ['-hide_banner', '-nostats', '-loglevel', 'info'];
+  if (s.video) {
+    args.push('-f', 'rawvideo', '-pix_fmt', 'gray', '-video_size', `${s.width}x${s.height}`);
+    args.push('-framerate', String(s.fps), '-thread_queue_size', '256', '-i', 'pipe:0');
+  }
+  if (s.audio) {
+    args.push('-f', 's16le', '-ar', String(s.rate), '-ac', String(s.channels));
+    args.push('-thread_queue_size', '256', '-i', 'pipe:3');
+  }
+  return args;
+}
+
+/**
+ * @typedef {object} EncoderOptions
+ * @property {'baseline' | 'main' | 'high'} [profile]
+ * @property {number} [gop] frames from one keyframe to the next
+ * @property {number} [bframes] consecutive B-frames that nothing refers to
+ * @property {string[]} [videoCodec] replaces the H.264 encoder's arguments
+ * @property {string[]} [audioCodec] replaces the AAC encoder's arguments
+ * @property {string} [ffmpeg] path of another ffmpeg
+ */
+
+/** @param {EncoderOptions} options */
+function h264Arguments({ profile = 'baseline', gop = 30, bframes = 0 }) {
+  const args = ['-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-profile:v', profile, '-preset', 'veryfast'];
+  args.push('-tune', 'zerolatency', '-refs', '1', '-g', String(gop), '-keyint_min', String(gop));
+  args.push('-sc_threshold', '0', '-b:v', '600k', '-maxrate', '600k', '-bufsize', '600k');
+  args.push('-bf', String(bframes), '-threads', '1');
+  if (bframes > 0) args.push('-x264-params', 'b-pyramid=none:b-adapt=0');
+  return args;
+}
+
+/**
+ * Publishes by RTMP with ffmpeg, as a mini-program's pusher does.
+ * @param {import('./scope.mjs').Scope} scope
+ * @param {string} url
+ * @param {SourceOptions & EncoderOptions} [options]
+ */
+export function pushRtmp(scope, url, options = {}) {
+  const source = new Source(options);
+  const args = ffmpegInputs(source);
+  if (source.video) args.push(...(options.videoCodec ?? h264Arguments(options)));
+  if (source.audio) args.push(...(options.audioCodec ?? ['-c:a', 'aac', '-b:a', '48k']));
+  args.push('-flush_packets', '1', '-flvflags', 'no_duration_filesize', '-rtmp_live', 'live', '-f', 'flv', url);
+  return new Publisher(scope, source, scope.spawn(options.ffmpeg ?? 'ffmpeg', args, { stdio: PIPES }));
+}
+
+/**
+ * Publishes by WHIP with ffmpeg 9.
+ * @param {import('./scope.mjs').Scope} scope
+ * @param {string} url
+ * @param {SourceOptions & EncoderOptions} [options]
+ */
+export function pushFfmpegWhip(scope, url, options = {}) {
+  const source = new Source({ channels: 2, ...options });
+  const args = [...ffmpegInputs(source), ...h264Arguments(options)];
+  args.push('-c:a', 'libopus', '-ar', '48000', '-ac', '2', '-b:a', '64k', '-f', 'whip', url);
+  return new Publisher(scope, source, scope.spawn(tools().ffmpegWhip, args, { stdio: PIPES }));
+}

@@ -1,0 +1,67 @@
+/** An encoder publishes by RTMP; a browser watches by WebRTC. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assertContent, report, summary } from './lib/content.mjs';
+import { scopeOf, sleep } from './lib/scope.mjs';
+import { pushRtmp } from './lib/source.mjs';
+import { suite } from './lib/suite.mjs';
+
+const s = suite();
+
+const FORMS = /** @type {const} */ ([
+  { profile: 'baseline', rate: 48_000, channels: 1 },
+  { profile: 'main', rate: 44_100, channels: 2 },
+  { profile: 'high', rate: 16_000, channels: 1 },
+]);
+
+for (const form of FORMS) {
+  const { profile, rate, channels } = form;
+  test(`a browser sees and hears RTMP: ${profile} profile, AAC ${rate} Hz, ${channels} channel(s)`, {
+    timeout: 60_000,
+  }, async (t) => {
+    const scope = scopeOf(t);
+    const stream = `forms-${profile}/camera`;
+    pushRtmp(scope, s.server.rtmpUrl(stream), form);
+    const viewer = await s.browser.watchWhenLive({ url: s.server.whepUrl(stream) });
+    await viewer.firstFrame(5000);
+    await sleep(10_000);
+    const recording = await viewer.recording();
+    t.diagnostic(summary(report(recording.skip(2))));
+    await viewer.stop();
+    assertContent(recording, { seconds: 7, skip: 2, latency: 1000 });
+    assert.deepEqual([...recording.sizes], ['360x640']);
+  });
+}
+
+test('a browser sees a moving picture when the encoder uses B-frames that nothing refers to', {
+  timeout: 60_000,
+}, async (t) => {
+  const scope = scopeOf(t);
+  const stream = 'bframes/camera';
+  pushRtmp(scope, s.server.rtmpUrl(stream), { profile: 'main', bframes: 2 });
+  const viewer = await s.browser.watchWhenLive({ url: s.server.whepUrl(stream) });
+  await viewer.firstFrame(5000);
+  await sleep(8000);
+  const recording = await viewer.recording();
+  t.diagnostic(summary(report(recording.skip(2))));
+  await viewer.stop();
+  // Two frames of three are B-frames, which WebRTC does not carry.
+  assertContent(recording, { seconds: 5, skip: 2, missing: 0.7 });
+});
+
+test('a browser keeps seeing the stream while others come and go', { timeout: 60_000 }, async (t) => {
+  const scope = scopeOf(t);
+  const stream = 'audience/camera';
+  pushRtmp(scope, s.server.rtmpUrl(stream));
+  const viewer = await s.browser.watchWhenLive({ url: s.server.whepUrl(stream) });
+  for (let i = 0; i < 3; i += 1) {
+    const guest = await s.browser.watch({ url: s.server.whepUrl(stream) });
+    await guest.firstFrame(5000);
+    await (i === 1 ? guest.vanish() : guest.stop());
+  }
+  await sleep(3000);
+  const recording = await viewer.recording();
+  t.diagnostic(summary(report(recording.skip(2))));
+  await viewer.stop();
+  assertContent(recording, { seconds: 3, skip: 2, latency: 1000 });
+});
