@@ -8,9 +8,9 @@ use str0m::change::SdpOffer;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::Codec;
 use str0m::ice::IceCreds;
-use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::{Extension, ExtensionMap};
-use str0m::{Candidate, Event, Output, Rtc, RtcConfig};
+use str0m::{Candidate, Rtc, RtcConfig};
 
 use super::Error;
 
@@ -78,9 +78,10 @@ impl Negotiator {
             rtc.add_local_candidate(candidate);
         }
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| Error::Sdp(error.to_string()))?;
-        let (audio, video) = sections(&mut rtc, flow)?;
+        let answer = answer.to_sdp_string();
+        let (audio, video) = sections(&rtc, &answer, flow)?;
         let credentials = rtc.direct_api().local_ice_credentials();
-        Ok(Negotiated { answer: answer.to_sdp_string(), credentials, audio, video, rtc })
+        Ok(Negotiated { answer, credentials, audio, video, rtc })
     }
 
     fn session(&self, flow: Flow, now: Instant) -> Rtc {
@@ -111,29 +112,25 @@ fn extensions(flow: Flow) -> ExtensionMap {
     map
 }
 
-/// The first audio and the first video section in which media can flow the way the session is meant to.
-fn sections(rtc: &mut Rtc, flow: Flow) -> Result<(Option<Mid>, Option<Mid>), Error> {
+/// The first audio and the first video section of an answer in which media can flow the way the session is meant to.
+fn sections(rtc: &Rtc, answer: &str, flow: Flow) -> Result<(Option<Mid>, Option<Mid>), Error> {
     let (mut audio, mut video) = (None, None);
     let mut refused = false;
-    loop {
-        match rtc.poll_output().map_err(|error| Error::Sdp(error.to_string()))? {
-            Output::Timeout(_) => break,
-            Output::Event(Event::MediaAdded(added)) => {
-                let flows = match flow {
-                    Flow::In => matches!(added.direction, Direction::RecvOnly | Direction::SendRecv),
-                    Flow::Out => matches!(added.direction, Direction::SendOnly | Direction::SendRecv),
-                };
-                let carried = flows && payload_type(rtc, added.mid, added.kind, None).is_some();
-                refused |= flows && !carried;
-                let slot = match added.kind {
-                    MediaKind::Audio => &mut audio,
-                    MediaKind::Video => &mut video,
-                };
-                if carried && slot.is_none() {
-                    *slot = Some(added.mid);
-                }
-            }
-            Output::Event(_) | Output::Transmit(_) => {}
+    for mid in answer.lines().filter_map(|line| line.trim_end().strip_prefix("a=mid:")) {
+        let mid = Mid::from(mid);
+        let Some(media) = rtc.media(mid) else { continue };
+        let flows = match flow {
+            Flow::In => media.direction().is_receiving(),
+            Flow::Out => media.direction().is_sending(),
+        };
+        let slot = match media.kind() {
+            MediaKind::Audio => &mut audio,
+            MediaKind::Video => &mut video,
+        };
+        let carried = payload_type(rtc, mid, media.kind(), None).is_some();
+        refused |= flows && !carried;
+        if flows && carried && slot.is_none() {
+            *slot = Some(mid);
         }
     }
     match (audio, video) {

@@ -5,11 +5,14 @@
 //! see [`Counters`] for the repairs that keep the two together. The delays of decoder, resampler and encoder are taken
 //! out of the output's timestamps, so sound stays on the timeline that it came from.
 
+#![deny(unsafe_code)]
+
 mod aac_decode;
 mod aac_encode;
 mod aac_to_opus;
 mod error;
 #[cfg(feature = "fdk-aac")]
+#[allow(unsafe_code)]
 pub mod fdk;
 mod fifo;
 mod opus_to_aac;

@@ -68,12 +68,15 @@ impl Encoder {
     /// # Errors
     /// [`Error::Fdk`] for settings that the library does not take.
     pub fn new(settings: &EncoderSettings) -> Result<Self, Error> {
-        let channels = usize::from(settings.channels.clamp(1, 2));
+        let channels = usize::from(settings.channels);
+        if !(1..=2).contains(&channels) {
+            return Err(Error::Fdk { call: "aacEncOpen(channels)", code: settings.channels.into() });
+        }
         // Module 1 is plain AAC; 0 stands for all, which costs memory.
         let modules = if settings.object_type == ObjectType::Lc { 1 } else { 0 };
         let mut handle = std::ptr::null_mut();
         // SAFETY: the out-pointer is valid for the call.
-        let code = unsafe { sys::aacEncOpen(&mut handle, modules, u32::from(settings.channels.clamp(1, 2))) };
+        let code = unsafe { sys::aacEncOpen(&mut handle, modules, u32::from(settings.channels)) };
         check("aacEncOpen", code)?;
         let handle = NonNull::new(handle).ok_or(Error::Fdk { call: "aacEncOpen", code })?;
         let mut encoder = Self {
