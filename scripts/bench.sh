@@ -1,11 +1,16 @@
 #!/bin/sh
-# Measures the release build: the crates first, then the server between real clients.
+# Measures the release build from outside and prints a table. BENCH=quick is rough and takes minutes; BENCH=full, the
+# default, wants a machine of its own. ROWS=cpu,glass takes only the rows whose names contain one of the words.
 set -eu
 cd "$(dirname "$0")/.."
 
+media=.cache/bench/media.flv
+
 scripts/setup-build.sh
 scripts/setup-tests.sh
-cargo build --locked --release
-for bench in benches/*.mjs; do
-  if [ -f "$bench" ]; then node "$bench"; fi
-done
+cargo build --locked --release -p queqiao -p queqiao-bench
+if [ ! -f $media ] || [ benches/media.sh -nt $media ]; then
+  mkdir -p .cache/bench
+  benches/media.sh $media
+fi
+exec node benches/run.mjs

@@ -13,7 +13,7 @@ use queqiao_media::gop::squeeze;
 use queqiao_media::h264::ParameterSets;
 use queqiao_media::time::{Millis, StreamTime};
 
-use crate::hub::{Consumer, Frame, Media, SourceId, Stream};
+use crate::hub::{Consumer, Frame, Media, Seat, SourceId};
 
 /// The distance of cached pictures that are sent to a player who joins: one tick of the RTMP clock.
 const SQUEEZED_STEP: StreamTime = StreamTime::new(1_000);
@@ -36,7 +36,7 @@ pub(crate) fn body(media: &Media) -> Bytes {
 
 /// One player's place in a stream.
 pub(crate) struct Player {
-    stream: Arc<Stream>,
+    seat: Arc<Seat>,
     consumer: Consumer<Arc<Frame>>,
     tags: VecDeque<Tag>,
     begun: bool,
@@ -49,12 +49,13 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    /// Joins `stream`: the cached GOP comes out first where there is one, else the publisher is asked for a keyframe.
-    pub(crate) fn join(stream: &Arc<Stream>) -> Self {
+    /// Joins the stream: the cached GOP comes out first where there is one, else the publisher is asked for a keyframe.
+    pub(crate) fn join(seat: &Arc<Seat>) -> Self {
+        let stream = seat.stream();
         // Subscribed before the cache is read: what comes in between is in both, and told apart by its number.
         let consumer = stream.subscribe_frames();
         let mut player = Self {
-            stream: Arc::clone(stream),
+            seat: Arc::clone(seat),
             consumer,
             tags: VecDeque::new(),
             begun: false,
@@ -95,9 +96,9 @@ impl Player {
             .collect();
         let mut times: Vec<StreamTime> = pictures.iter().map(|unit| unit.dts).collect();
         squeeze(&mut times, SQUEEZED_STEP, None);
-        self.begin(times.first().copied().unwrap_or_default().rescale());
+        self.begin(wire_time(times.first().copied().unwrap_or_default()));
         for (unit, time) in pictures.into_iter().zip(times) {
-            let time = time.rescale();
+            let time = wire_time(time);
             self.announce_video(&unit.params, time);
             self.tags.push_back(Tag::Own { kind: TagKind::Video, time, body: flv::video(unit) });
         }
@@ -114,7 +115,7 @@ impl Player {
         }
         let (kind, time) = match &frame.media {
             Media::Audio(audio) => {
-                let time = audio.time.rescale();
+                let time = wire_time(audio.time);
                 self.begin(time);
                 self.announce_audio(&audio.config, time);
                 (TagKind::Audio, time)
@@ -125,7 +126,7 @@ impl Player {
                     return;
                 }
                 self.awaiting_keyframe = false;
-                let time = unit.dts.rescale();
+                let time = wire_time(unit.dts);
                 self.begin(time);
                 self.announce_video(&unit.params, time);
                 (TagKind::Video, time)
@@ -158,9 +159,10 @@ impl Player {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        let description = self.stream.description();
+        let description = self.seat.stream().description();
         let body = crate::rtmp::metadata(&description);
-        self.tags.push_back(Tag::Own { kind: TagKind::Script, time, body });
+        // ffmpeg takes metadata at any other time for a text track.
+        self.tags.push_back(Tag::Own { kind: TagKind::Script, time: Millis::ZERO, body });
         if let Some(params) = &description.params {
             self.announce_video(params, time);
         }
@@ -170,7 +172,117 @@ impl Player {
     }
 }
 
+/// A time of the stream on the wire. Sound that was made out of the very first packets lies before the stream's epoch.
+fn wire_time(time: StreamTime) -> Millis {
+    time.rescale().max(Millis::ZERO)
+}
+
 /// Whether what was announced still holds.
 fn is_known<T: PartialEq>(announced: Option<&Arc<T>>, current: &Arc<T>) -> bool {
     announced.is_some_and(|announced| Arc::ptr_eq(announced, current) || announced == current)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::hub::testing::{Probe, aac_frame, picture};
+
+    fn tags(player: &mut Player) -> Vec<Tag> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        std::iter::from_fn(|| match pin!(player.next()).poll(cx) {
+            Poll::Ready(tag) => Some(tag),
+            Poll::Pending => None,
+        })
+        .collect()
+    }
+
+    /// Kind, time in milliseconds, and the packet type: 0 for a sequence header, 1 for media.
+    fn summary(tags: &[Tag]) -> Vec<(TagKind, i64, u8)> {
+        tags.iter()
+            .map(|tag| match tag {
+                Tag::Own { kind, time, body } if *kind == TagKind::Script => (*kind, time.get(), body[0]),
+                Tag::Own { kind, time, body } => (*kind, time.get(), body[1]),
+                Tag::Shared { kind, time, .. } => (*kind, time.get(), 1),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_player_who_waited_gets_metadata_and_headers_before_the_first_frames() {
+        let probe = Probe::new();
+        let mut player = Player::join(&probe.seat());
+        let publication = probe.publish();
+        let now = Instant::now();
+        publication.source().push_frame(now, aac_frame(10));
+        publication.source().push_frame(now, picture(20, false));
+        publication.source().push_frame(now, picture(60, true));
+        publication.source().push_frame(now, picture(100, false));
+        assert_eq!(
+            summary(&tags(&mut player)),
+            [
+                (TagKind::Script, 0, 2),
+                (TagKind::Video, 10, 0),
+                (TagKind::Audio, 10, 0),
+                (TagKind::Audio, 10, 1),
+                (TagKind::Video, 60, 1),
+                (TagKind::Video, 100, 1),
+            ],
+            "pictures before the first keyframe are of no use"
+        );
+    }
+
+    #[test]
+    fn a_player_who_joins_gets_the_cached_pictures_squeezed_to_live_and_each_only_once() {
+        let probe = Probe::new();
+        let publication = probe.publish();
+        let now = Instant::now();
+        publication.source().push_frame(now, aac_frame(0));
+        for (time, keyframe) in [(0, true), (1_000, false), (2_000, false)] {
+            publication.source().push_frame(now, picture(time, keyframe));
+        }
+        let mut player = Player::join(&probe.seat());
+        publication.source().push_frame(now, picture(2_066, false));
+        assert_eq!(
+            summary(&tags(&mut player)),
+            [
+                (TagKind::Script, 0, 2),
+                (TagKind::Video, 1_998, 0),
+                (TagKind::Audio, 1_998, 0),
+                (TagKind::Video, 1_998, 1),
+                (TagKind::Video, 1_999, 1),
+                (TagKind::Video, 2_000, 1),
+                (TagKind::Video, 2_066, 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_publisher_that_comes_back_goes_on_with_its_first_keyframe() {
+        let probe = Probe::new();
+        let first = probe.publish();
+        let mut player = Player::join(&probe.seat());
+        let now = Instant::now();
+        first.source().push_frame(now, picture(0, true));
+        let second = probe.publish();
+        assert!(probe.was_replaced(), "the publisher before is told");
+        first.source().push_frame(now, picture(40, false));
+        second.source().push_frame(now, picture(80, false));
+        second.source().push_frame(now, picture(120, true));
+        let times: Vec<_> =
+            summary(&tags(&mut player)).into_iter().filter(|tag| tag.2 == 1).map(|tag| tag.1).collect();
+        assert_eq!(
+            times,
+            [0, 120],
+            "neither a stale publisher nor an undecodable picture reaches the player"
+        );
+        drop(first);
+        assert!(probe.seat().stream().is_published(), "the end of the replaced publisher ends nothing");
+        drop(second);
+        assert!(!probe.seat().stream().is_published());
+    }
 }

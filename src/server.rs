@@ -62,10 +62,11 @@ async fn serve(config: Config) -> Result<()> {
         cors_allow_origin: config.http.cors_allow_origin.clone(),
         shutdown: shutdown.clone(),
     }));
-    let ended = shutdown.clone();
-    let http = tokio::spawn(async move {
-        axum::serve(http_listener, router).with_graceful_shutdown(ended.cancelled_owned()).await
-    });
+    let limits = http::Limits {
+        max_connections: config.limits.max_connections,
+        header_timeout: config.limits.handshake_timeout,
+    };
+    let http = tokio::spawn(http::serve(http_listener, router, limits, shutdown.clone()));
 
     announce(&format!("ready http={http_address} rtmp={rtmp_address} rtc={}", rtc.local_addr()))?;
     wait_for_signal().await?;
@@ -106,6 +107,7 @@ fn hub_settings(config: &Config) -> hub::Settings {
     let transcode = &config.transcode;
     hub::Settings {
         max_streams: config.limits.max_streams,
+        max_players: config.limits.max_players_per_stream,
         gop_bytes: config.gop.max_bytes,
         gop_frames: config.gop.max_frames,
         opus: OpusSettings {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertContent, report, summary } from './lib/content.mjs';
 import { faults, FlvPlayer } from './lib/flv.mjs';
-import { download, play, rtmpdump } from './lib/player.mjs';
+import { download, IMPATIENT_INPUT, play, rtmpdump } from './lib/player.mjs';
 import { scopeOf, sleep, until } from './lib/scope.mjs';
 import { suite } from './lib/suite.mjs';
 
@@ -50,6 +50,13 @@ test('ffmpeg plays a browser by HTTP-FLV as it comes', { timeout: 60_000 }, asyn
   const recording = await player.stop();
   t.diagnostic(summary(report(recording.skip(1))));
   assertContent(recording, { seconds: 4, skip: 1, latency: 1000 });
+});
+
+// `nobuffer` makes ffmpeg forget the keyframe it joined with, and no RTMP player can ask for another.
+test('a player that throws away its first keyframe gets another within five seconds', { timeout: 30_000 }, async (t) => {
+  const player = play(scopeOf(t), s.server.rtmpUrl(STREAM), { input: IMPATIENT_INPUT });
+  t.diagnostic(`first picture after ${await player.firstFrame(7000)} ms`);
+  await player.stop();
 });
 
 test('what the server writes of a browser is well-formed FLV with H.264 and AAC', { timeout: 30_000 }, async (t) => {

@@ -43,7 +43,7 @@ test('ffmpeg alone keeps picture and sound together to 10 ms', { timeout: 40_000
   assert.ok(Math.abs(median(r.lipSync)) < 0.01, summary(r));
 });
 
-test('Chromium alone keeps picture and sound together to 50 ms', { timeout: 60_000 }, async (t) => {
+test('Chromium alone keeps picture and sound together to 80 ms', { timeout: 60_000 }, async (t) => {
   const scope = scopeOf(t);
   const browser = await launch(scope);
   const page = await browser.tab();
@@ -53,5 +53,5 @@ test('Chromium alone keeps picture and sound together to 50 ms', { timeout: 60_0
   const recording = toRecording(await handle.evaluate((client) => client.collect()));
   const r = assertContent(recording, { seconds: 6 });
   t.diagnostic(summary(r));
-  assert.ok(Math.abs(median(r.lipSync)) < 0.05, summary(r));
+  assert.ok(Math.abs(median(r.lipSync)) < 0.08, summary(r));
 });

@@ -183,7 +183,7 @@ pub(crate) struct Transcode {
 
 impl Default for Transcode {
     fn default() -> Self {
-        Self { threads: 0, opus_bitrate: 48_000, opus_complexity: 1, aac_bitrate: 64_000 }
+        Self { threads: 0, opus_bitrate: 48_000, opus_complexity: 2, aac_bitrate: 64_000 }
     }
 }
 

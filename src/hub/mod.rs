@@ -6,6 +6,8 @@
 mod frame;
 mod queue;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 mod to_frames;
 mod to_rtp;
 pub(crate) mod transcode;
@@ -18,7 +20,7 @@ use queqiao_room::{Grant, StreamKey};
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
 pub(crate) use queue::Consumer;
-pub(crate) use stream::{Description, NativeForm, Publication, PublisherControl, Stream, WebRtcVideo};
+pub(crate) use stream::{Description, NativeForm, Publication, PublisherControl, Seat, Stream, WebRtcVideo};
 pub(crate) use to_frames::ToFrames;
 pub(crate) use to_rtp::ToRtp;
 
@@ -28,6 +30,19 @@ pub(crate) enum HubError {
     /// The server carries as many streams as it is configured to.
     #[error("the server carries its limit of {limit} streams")]
     TooManyStreams { limit: usize },
+    /// The stream has as many players as it may have.
+    #[error("the stream has its limit of {limit} players")]
+    TooManyPlayers { limit: usize },
+}
+
+impl HubError {
+    /// What a client is told, for programs.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::TooManyStreams { .. } => "too_many_streams",
+            Self::TooManyPlayers { .. } => "too_many_players",
+        }
+    }
 }
 
 /// What the hub needs to know of the configuration.
@@ -35,6 +50,8 @@ pub(crate) enum HubError {
 pub(crate) struct Settings {
     /// Streams at most, with or without a publisher.
     pub(crate) max_streams: usize,
+    /// Players of one stream at most, over all protocols.
+    pub(crate) max_players: usize,
     /// Bounds of the GOP cache of one stream.
     pub(crate) gop_bytes: usize,
     pub(crate) gop_frames: usize,
@@ -53,17 +70,17 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> Arc<Self> {
-        Arc::new(Self {
-            streams: Mutex::new(HashMap::new()),
-            next_source: AtomicU64::new(0),
-            settings,
-            pool,
-        })
+        Arc::new(Self { streams: Mutex::new(HashMap::new()), next_source: AtomicU64::new(0), settings, pool })
+    }
+
+    /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
+    pub(crate) fn play(self: &Arc<Self>, grant: &Grant) -> Result<Seat, HubError> {
+        Seat::take(self.stream(grant)?, self.settings.max_players)
     }
 
     /// The stream that `grant` is for, made if it is not there. It lives as long as someone publishes it or waits
     /// for it.
-    pub(crate) fn stream(self: &Arc<Self>, grant: &Grant) -> Result<Arc<Stream>, HubError> {
+    fn stream(self: &Arc<Self>, grant: &Grant) -> Result<Arc<Stream>, HubError> {
         let key = grant.stream();
         let mut streams = self.lock();
         if let Some(stream) = streams.get(key).and_then(Weak::upgrade) {
@@ -78,10 +95,11 @@ impl Hub {
         Ok(stream)
     }
 
-    /// The stream that `grant` is for, if someone publishes it now.
-    pub(crate) fn published(&self, grant: &Grant) -> Option<Arc<Stream>> {
-        let stream = self.lock().get(grant.stream()).and_then(Weak::upgrade)?;
-        stream.is_published().then_some(stream)
+    /// A place among the players of the stream that `grant` is for, if someone publishes it now.
+    pub(crate) fn play_published(self: &Arc<Self>, grant: &Grant) -> Result<Option<Seat>, HubError> {
+        let stream = self.lock().get(grant.stream()).and_then(Weak::upgrade);
+        let published = stream.filter(|stream| stream.is_published());
+        published.map(|stream| Seat::take(stream, self.settings.max_players)).transpose()
     }
 
     /// Becomes the publisher of the stream that `grant` is for. Whoever published it before is told and replaced.

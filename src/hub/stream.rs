@@ -1,6 +1,6 @@
 //! One stream: its publisher, its feeds and its cached GOP.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::frame::{Frame, Media, RtpUnit, SourceId};
 use super::queue::{Consumer, Feed};
-use super::{Hub, Settings, transcode};
+use super::{Hub, HubError, Settings, transcode};
 
 /// The form that a publisher delivers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,7 @@ pub(crate) struct Stream {
     presence: watch::Sender<Option<SourceId>>,
     gop: Mutex<GopCache<Arc<Frame>>>,
     description: Mutex<Description>,
+    players: AtomicUsize,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -95,6 +96,7 @@ impl Stream {
             presence: watch::Sender::new(None),
             gop: Mutex::new(gop),
             description: Mutex::default(),
+            players: AtomicUsize::new(0),
         })
     }
 
@@ -187,6 +189,31 @@ impl Drop for Stream {
     }
 }
 
+/// A player's place in a stream. Dropping it gives the place up.
+pub(crate) struct Seat {
+    stream: Arc<Stream>,
+}
+
+impl Seat {
+    pub(super) fn take(stream: Arc<Stream>, limit: usize) -> Result<Self, HubError> {
+        if stream.players.fetch_add(1, Ordering::AcqRel) >= limit {
+            stream.players.fetch_sub(1, Ordering::AcqRel);
+            return Err(HubError::TooManyPlayers { limit });
+        }
+        Ok(Self { stream })
+    }
+
+    pub(crate) fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.stream.players.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// What a publishing session feeds its stream through. Shared with the threads that derive its other form.
 pub(crate) struct Source {
     id: SourceId,
@@ -233,10 +260,18 @@ impl Source {
                     let bytes = unit.nals.iter().map(bytes::Bytes::len).sum();
                     lock(&self.stream.gop).push(Arc::clone(&frame), bytes, unit.keyframe);
                 }
-                note(&mut lock(&self.stream.description), |known| (&mut known.video, &mut known.params), &unit.params);
+                note(
+                    &mut lock(&self.stream.description),
+                    |known| (&mut known.video, &mut known.params),
+                    &unit.params,
+                );
             }
             Media::Audio(audio) => {
-                note(&mut lock(&self.stream.description), |known| (&mut known.audio, &mut known.config), &audio.config);
+                note(
+                    &mut lock(&self.stream.description),
+                    |known| (&mut known.audio, &mut known.config),
+                    &audio.config,
+                );
             }
         }
         if self.stream.frames.push(now, &frame) {
@@ -308,5 +343,60 @@ impl Publication {
 impl Drop for Publication {
     fn drop(&mut self) {
         self.source.stream.end(self.source.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Probe, picture};
+    use super::*;
+
+    #[test]
+    fn a_joiner_of_an_rtmp_stream_gets_its_cached_pictures_and_no_keyframe_is_requested() {
+        let probe = Probe::new();
+        let publication = probe.publish();
+        publication.source().push_frame(Instant::now(), picture(0, true));
+        publication.source().push_frame(Instant::now(), picture(40, false));
+        assert_eq!(publication.source().stream().catch_up().len(), 2);
+        assert_eq!(probe.keyframe_requests(), 0);
+    }
+
+    #[test]
+    fn a_joiner_of_a_webrtc_stream_asks_its_publisher_for_a_keyframe() {
+        let probe = Probe::new();
+        let publication = probe.publish_as(NativeForm::Rtp);
+        publication.source().push_frame(Instant::now(), picture(0, true));
+        assert!(publication.source().stream().catch_up().is_empty());
+        assert_eq!(probe.keyframe_requests(), 1);
+    }
+
+    #[test]
+    fn the_pictures_of_a_publisher_that_left_are_not_shown_to_a_joiner() {
+        let probe = Probe::new();
+        let seat = probe.seat();
+        let publication = probe.publish();
+        publication.source().push_frame(Instant::now(), picture(0, true));
+        drop(publication);
+        assert!(seat.stream().catch_up().is_empty());
+    }
+
+    #[test]
+    fn a_stream_has_no_more_players_than_it_may_have() {
+        let probe = Probe::new();
+        let _seats = (probe.seat(), probe.seat());
+        let (hub, grant) = probe.hub();
+        assert_eq!(hub.play(grant).err(), Some(HubError::TooManyPlayers { limit: 2 }));
+    }
+
+    #[test]
+    fn a_stream_that_nobody_holds_is_forgotten() {
+        let probe = Probe::new();
+        let (hub, grant) = probe.hub();
+        assert!(hub.play_published(grant).unwrap().is_none());
+        let publication = probe.publish();
+        assert!(hub.play_published(grant).unwrap().is_some());
+        drop(publication);
+        assert!(hub.play_published(grant).unwrap().is_none());
+        assert!(hub.lock().is_empty());
     }
 }

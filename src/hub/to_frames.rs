@@ -142,6 +142,10 @@ impl ToFrames {
                 source.push_frame(Instant::now(), Media::Audio(frame));
             }
         }))?;
-        Some(Audio { jitter: JitterBuffer::new(AUDIO_MAX_WAIT), receiver: OpusReceiver::default(), transcoder })
+        Some(Audio {
+            jitter: JitterBuffer::new(AUDIO_MAX_WAIT),
+            receiver: OpusReceiver::default(),
+            transcoder,
+        })
     }
 }

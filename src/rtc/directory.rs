@@ -1,6 +1,6 @@
 //! Which worker owns which session. A new session waits here until its first STUN request reaches a worker.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +17,14 @@ use tracing::debug;
 use super::negotiate::Negotiated;
 use super::peer::restart_ice;
 use super::{CONNECT_TIMEOUT, Error};
-use crate::hub::Stream;
+use crate::hub::Seat;
 
 /// Commands and stray datagrams waiting for one worker. Datagrams beyond it are lost, as UDP allows.
 const INBOX: usize = 8_192;
+
+/// Replaced sessions that are remembered, so that their clients learn why theirs is gone. One that asks later than
+/// this many others is told that there is no such session.
+const MAX_REPLACED: usize = 256;
 
 /// Names a session in its URL: 128 random bits, because whoever knows it may end the session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +50,7 @@ impl fmt::Display for SessionId {
 /// What a session is for.
 pub(super) enum Purpose {
     Publish(Grant),
-    Play(Arc<Stream>),
+    Play(Seat),
 }
 
 /// A session that no worker owns yet.
@@ -68,7 +72,8 @@ pub(crate) struct IceFragment {
 impl IceFragment {
     /// Reads a `trickle-ice-sdpfrag`. `None` where it carries no credentials.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let value = |prefix| text.lines().find_map(|line| line.trim_end().strip_prefix(prefix)).map(str::to_owned);
+        let value =
+            |prefix| text.lines().find_map(|line| line.trim_end().strip_prefix(prefix)).map(str::to_owned);
         Some(Self { ufrag: value("a=ice-ufrag:")?, pwd: value("a=ice-pwd:")? })
     }
 }
@@ -76,10 +81,18 @@ impl IceFragment {
 /// What a worker is told from outside.
 pub(super) enum Command {
     /// A datagram for a session of this worker that the kernel gave to another.
-    Datagram { source: SocketAddr, destination: SocketAddr, data: Vec<u8> },
+    Datagram {
+        source: SocketAddr,
+        destination: SocketAddr,
+        data: Vec<u8>,
+    },
     Close(SessionId),
     RequestKeyframe(SessionId),
-    RestartIce { id: SessionId, fragment: IceFragment, reply: oneshot::Sender<Result<(String, String), Error>> },
+    RestartIce {
+        id: SessionId,
+        fragment: IceFragment,
+        reply: oneshot::Sender<Result<(String, String), Error>>,
+    },
     Shutdown,
 }
 
@@ -164,6 +177,7 @@ struct Entry {
 struct Inner {
     sessions: HashMap<SessionId, Entry>,
     by_ufrag: HashMap<String, SessionId>,
+    replaced: VecDeque<SessionId>,
 }
 
 impl Inner {
@@ -217,7 +231,7 @@ impl Directory {
     /// Says whose the session with the local user name fragment `ufrag` is, and makes it `worker`'s if it waits.
     pub(super) fn claim(&self, ufrag: &str, worker: usize) -> Claim {
         let mut inner = self.lock();
-        let Inner { sessions, by_ufrag } = &mut *inner;
+        let Inner { sessions, by_ufrag, .. } = &mut *inner;
         let Some(id) = by_ufrag.get(ufrag) else { return Claim::Unknown };
         let Some(entry) = sessions.get_mut(id) else { return Claim::Unknown };
         match std::mem::replace(&mut entry.slot, Slot::Worker(worker)) {
@@ -248,7 +262,11 @@ impl Directory {
     }
 
     /// Restarts ICE of a session that nobody has connected to yet.
-    pub(super) fn restart_waiting(&self, id: &SessionId, fragment: &IceFragment) -> Result<(String, String), Error> {
+    pub(super) fn restart_waiting(
+        &self,
+        id: &SessionId,
+        fragment: &IceFragment,
+    ) -> Result<(String, String), Error> {
         let mut inner = self.lock();
         let Some(Entry { slot: Slot::Waiting { session, .. }, .. }) = inner.sessions.get_mut(id) else {
             return Err(Error::NoSuchSession);
@@ -262,6 +280,19 @@ impl Directory {
 
     pub(super) fn remove(&self, id: &SessionId) {
         self.lock().remove(id);
+    }
+
+    /// Remembers that `id` ended because another publisher took its stream.
+    pub(super) fn note_replaced(&self, id: &SessionId) {
+        let mut inner = self.lock();
+        if inner.replaced.len() >= MAX_REPLACED {
+            inner.replaced.pop_front();
+        }
+        inner.replaced.push_back(id.clone());
+    }
+
+    pub(super) fn was_replaced(&self, id: &SessionId) -> bool {
+        self.lock().replaced.contains(id)
     }
 
     /// Forgets sessions that nobody connected to in time. Returns how many.

@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::negotiate::payload_type;
 use super::peer::Ended;
-use crate::hub::{Frame, Media, RtpUnit, RtpVideo, SourceId, Stream, WebRtcVideo};
+use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, SourceId, WebRtcVideo};
 
 /// How often a viewer may be caught up: browsers repeat their picture loss indications about this often.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
@@ -43,7 +43,8 @@ impl<const HZ: u32> Track<HZ> {
     fn new(mid: Mid, pt: Pt) -> Self {
         let mut rng = rand::rng();
         // The upper half of the sequence numbers is avoided: SRTP cannot tell an early wrap from a late packet.
-        let rewriter = Rewriter::new(rng.random_range(1..0x8000), Ticks::new(rng.random_range(1..0x8000_0000)));
+        let rewriter =
+            Rewriter::new(rng.random_range(1..0x8000), Ticks::new(rng.random_range(1..0x8000_0000)));
         Self { mid, pt, rewriter, run: None, last_source: None, last: None }
     }
 
@@ -101,7 +102,7 @@ enum Playing {
 
 /// A viewer.
 pub(super) struct Egress {
-    stream: Arc<Stream>,
+    seat: Seat,
     video: Option<Track<90_000>>,
     audio: Option<Track<48_000>>,
     playing: Playing,
@@ -110,22 +111,17 @@ pub(super) struct Egress {
 }
 
 impl Egress {
-    pub(super) fn new(
-        stream: Arc<Stream>,
-        audio: Option<Mid>,
-        video: Option<Mid>,
-        rtc: &Rtc,
-        now: Instant,
-    ) -> Self {
-        let profile = stream.description().params.map(|params| {
+    pub(super) fn new(seat: Seat, audio: Option<Mid>, video: Option<Mid>, rtc: &Rtc, now: Instant) -> Self {
+        let profile = seat.stream().description().params.map(|params| {
             let [profile, constraints, level] = params.profile_level_id();
             u32::from_be_bytes([0, profile, constraints, level])
         });
-        let track = |mid: Option<Mid>, kind| mid.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
+        let track =
+            |mid: Option<Mid>, kind| mid.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
         let video = track(video, MediaKind::Video).map(|(mid, pt)| Track::new(mid, pt));
         let audio = track(audio, MediaKind::Audio).map(|(mid, pt)| Track::new(mid, pt));
         let mut egress = Self {
-            stream,
+            seat,
             video,
             audio,
             playing: Playing::AwaitingKeyframe,
@@ -152,9 +148,10 @@ impl Egress {
         }
         self.check_video()?;
         self.last_catch_up = Some(now);
-        let cached = self.stream.catch_up();
+        let cached = self.seat.stream().catch_up();
         let pictures: Vec<_> = cached.iter().filter_map(|frame| picture(frame)).collect();
-        let (Some(newest), Some((_, last)), Some(track)) = (cached.last(), pictures.last(), &mut self.video) else {
+        let (Some(newest), Some((_, last)), Some(track)) = (cached.last(), pictures.last(), &mut self.video)
+        else {
             return Ok(false);
         };
         let count = i64::try_from(pictures.len()).unwrap_or(i64::MAX);
@@ -177,7 +174,7 @@ impl Egress {
             for packet in &mut packets {
                 let (seq, out) = track.rewriter.fresh(std::mem::replace(&mut step, VideoTicks::ZERO));
                 packet.time = time;
-                track.send(seq, out, packet, self.stream.epoch(), true, rtc, now);
+                track.send(seq, out, packet, self.seat.stream().epoch(), true, rtc, now);
             }
             track.last_source = Some(newest.source);
             track.last = Some((time.rescale(), now));
@@ -191,7 +188,7 @@ impl Egress {
 
     /// Sends what the hub delivered.
     pub(super) fn write(&mut self, units: &[RtpUnit], rtc: &mut Rtc, now: Instant) -> Result<(), Ended> {
-        let epoch = self.stream.epoch();
+        let epoch = self.seat.stream().epoch();
         for unit in units {
             match unit {
                 RtpUnit::Video(video) => self.write_video(video, epoch, rtc, now)?,
@@ -208,7 +205,13 @@ impl Egress {
         Ok(())
     }
 
-    fn write_video(&mut self, unit: &RtpVideo, epoch: Instant, rtc: &mut Rtc, now: Instant) -> Result<(), Ended> {
+    fn write_video(
+        &mut self,
+        unit: &RtpVideo,
+        epoch: Instant,
+        rtc: &mut Rtc,
+        now: Instant,
+    ) -> Result<(), Ended> {
         let Some(track) = &mut self.video else { return Ok(()) };
         if track.last_source.is_some_and(|last| last != unit.source) && track.run != Some(unit.source) {
             self.playing = Playing::AwaitingKeyframe;
@@ -219,7 +222,9 @@ impl Egress {
                 self.playing = Playing::After(None);
                 track.run = None;
             }
-            Playing::After(Some(replayed)) if unit.index.is_some_and(|index| index <= replayed) => return Ok(()),
+            Playing::After(Some(replayed)) if unit.index.is_some_and(|index| index <= replayed) => {
+                return Ok(());
+            }
             Playing::After(_) => {}
         }
         let Some(first) = unit.packets.first() else { return Ok(()) };
@@ -234,7 +239,7 @@ impl Egress {
 
     /// Ends the session of a viewer whose picture would freeze.
     fn check_video(&self) -> Result<(), Ended> {
-        match self.stream.webrtc_video() {
+        match self.seat.stream().webrtc_video() {
             WebRtcVideo::ReferenceBPictures => Err(Ended::ReferenceBPictures),
             WebRtcVideo::Whole | WebRtcVideo::WithoutBPictures => Ok(()),
         }

@@ -230,7 +230,9 @@ fn begins_keyframe(payload: &[u8]) -> bool {
             }
             false
         }
-        Some(FU_A) => payload.get(1).is_some_and(|header| header & 0x80 != 0 && matches!(kind(header), IDR | SPS)),
+        Some(FU_A) => {
+            payload.get(1).is_some_and(|header| header & 0x80 != 0 && matches!(kind(header), IDR | SPS))
+        }
         Some(_) | None => false,
     }
 }
@@ -238,4 +240,58 @@ fn begins_keyframe(payload: &[u8]) -> bool {
 /// The packet's timestamp, which str0m has unwrapped.
 fn ticks<const HZ: u32>(received: &Received) -> Ticks<HZ> {
     Ticks::new(i64::try_from(received.time.numer()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyframe_requests_are_coalesced_limited_in_rate_and_repeated_until_answered() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut requests = KeyframeRequests::default();
+        assert!(!requests.poll(at(0)), "nobody asked");
+        requests.want();
+        assert!(requests.poll(at(0)));
+        requests.want();
+        assert!(!requests.poll(at(499)));
+        assert_eq!(requests.poll_timeout(), Some(at(500)));
+        assert!(requests.poll(at(500)));
+        assert!(requests.poll(at(1_000)), "no keyframe came");
+        requests.received();
+        assert!(!requests.poll(at(2_000)));
+        assert_eq!(requests.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_keyframe_begins_with_its_parameter_sets_or_its_first_slice() {
+        for payload in [
+            &[0x65, 1][..],
+            &[0x67, 1],
+            &[0x7c, 0x85, 1],
+            &[24, 0, 1, 0x67, 0, 1, 0x68],
+            &[24, 0, 1, 6, 0, 1, 0x65],
+        ] {
+            assert!(begins_keyframe(payload), "{payload:x?}");
+        }
+        for payload in [
+            &[][..],
+            &[0x41, 1],
+            &[0x68, 1],
+            &[0x7c, 0x05, 1],
+            &[0x7c, 0x81],
+            &[24, 0, 1, 0x41],
+            &[24, 0, 9, 6],
+            &[28],
+        ] {
+            assert!(!begins_keyframe(payload), "{payload:x?}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_converted_to_ntp_seconds_and_fraction() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_500);
+        assert_eq!(ntp(time), Some(NtpTime((2_208_988_801 << 32) | (1 << 31))));
+    }
 }

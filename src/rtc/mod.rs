@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::hub::{Hub, Stream};
+use crate::hub::{Hub, Seat};
 use directory::{Directory, Inboxes, NewSession, Purpose, Route};
 use negotiate::{Flow, Negotiator};
 
@@ -34,6 +34,8 @@ pub(crate) enum Error {
     NoMedia,
     #[error("the server carries its limit of {limit} WebRTC sessions")]
     TooManySessions { limit: usize },
+    #[error("another publisher took the stream of this session")]
+    Replaced,
     #[error("there is no such session")]
     NoSuchSession,
     #[error("the ICE fragment lacks {0}")]
@@ -90,7 +92,13 @@ impl Service {
         let advertised = candidates.first().copied().unwrap_or(local);
         let mut workers = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
-            workers.push(worker::Worker::new(index, socket, advertised, Arc::clone(&directory), Arc::clone(hub))?);
+            workers.push(worker::Worker::new(
+                index,
+                socket,
+                advertised,
+                Arc::clone(&directory),
+                Arc::clone(hub),
+            )?);
         }
         let inboxes: Inboxes = workers.iter().map(worker::Worker::inbox).collect();
         let threads = workers
@@ -120,9 +128,9 @@ impl Service {
         self.accept(offer, Flow::In, Purpose::Publish(grant))
     }
 
-    /// Answers the offer of a peer that will play `stream`.
-    pub(crate) fn play(&self, offer: &str, stream: Arc<Stream>) -> Result<Accepted, Error> {
-        self.accept(offer, Flow::Out, Purpose::Play(stream))
+    /// Answers the offer of a peer that will play.
+    pub(crate) fn play(&self, offer: &str, seat: Seat) -> Result<Accepted, Error> {
+        self.accept(offer, Flow::Out, Purpose::Play(seat))
     }
 
     fn accept(&self, offer: &str, flow: Flow, purpose: Purpose) -> Result<Accepted, Error> {
@@ -136,7 +144,11 @@ impl Service {
     }
 
     /// Restarts ICE with the peer's new credentials. Returns the server's own, as a fragment and an entity tag.
-    pub(crate) async fn restart_ice(&self, id: &SessionId, fragment: IceFragment) -> Result<(String, String), Error> {
+    pub(crate) async fn restart_ice(
+        &self,
+        id: &SessionId,
+        fragment: IceFragment,
+    ) -> Result<(String, String), Error> {
         match self.directory.route(id).ok_or(Error::NoSuchSession)? {
             Route::Waiting => self.directory.restart_waiting(id, &fragment),
             Route::Worker(worker) => {
@@ -148,9 +160,11 @@ impl Service {
         }
     }
 
-    /// The entity tag of a session's ICE generation; `None` where there is no such session.
-    pub(crate) fn etag(&self, id: &SessionId) -> Option<String> {
-        self.directory.etag(id)
+    /// The entity tag of a session's ICE generation.
+    pub(crate) fn etag(&self, id: &SessionId) -> Result<String, Error> {
+        self.directory.etag(id).ok_or_else(|| {
+            if self.directory.was_replaced(id) { Error::Replaced } else { Error::NoSuchSession }
+        })
     }
 
     /// Ends a session.
@@ -171,9 +185,8 @@ impl Service {
         for inbox in self.inboxes.iter() {
             inbox.send(directory::Command::Shutdown);
         }
-        let threads = std::mem::take(
-            &mut *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         for thread in threads {
             let _ = thread.join();
         }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
 use str0m::config::{CryptoProvider, DtlsCert};
@@ -23,6 +23,9 @@ const H264_PROFILES: [(u8, u8, u32); 4] =
 /// Video packets kept for retransmission to one peer: a second and a half of a 2 Mbit/s stream. Payloads are
 /// shared between peers, so this bounds bookkeeping rather than media.
 const RTX_PACKETS: usize = 384;
+
+/// How often sender and receiver reports go out. A browser can only keep lips in sync once it has one of each track.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Offers beyond this are refused before they are parsed. Chromium's are about 6 KB.
 pub(crate) const MAX_SDP: usize = 64 * 1024;
@@ -91,6 +94,8 @@ impl Negotiator {
             .set_ice_lite(true)
             .set_rtp_mode(true)
             .set_send_buffer_video(RTX_PACKETS)
+            .set_rtcp_report_interval_audio(REPORT_INTERVAL)
+            .set_rtcp_report_interval_video(REPORT_INTERVAL)
             .set_extension_map(extensions(flow))
             .clear_codecs()
             .enable_opus(true, false);
@@ -141,7 +146,12 @@ fn sections(rtc: &Rtc, answer: &str, flow: Flow) -> Result<(Option<Mid>, Option<
 }
 
 /// The payload type to send `kind` with: for video that of the profile closest to `profile_level_id`.
-pub(super) fn payload_type(rtc: &Rtc, mid: Mid, kind: MediaKind, profile_level_id: Option<u32>) -> Option<Pt> {
+pub(super) fn payload_type(
+    rtc: &Rtc,
+    mid: Mid,
+    kind: MediaKind,
+    profile_level_id: Option<u32>,
+) -> Option<Pt> {
     let negotiated = rtc.media(mid)?.remote_pts();
     let wanted = match kind {
         MediaKind::Audio => Codec::Opus,
@@ -152,6 +162,8 @@ pub(super) fn payload_type(rtc: &Rtc, mid: Mid, kind: MediaKind, profile_level_i
         .params()
         .iter()
         .filter(|params| negotiated.contains(&params.pt()) && params.spec().codec == wanted)
-        .min_by_key(|params| params.spec().format.profile_level_id.unwrap_or_default().abs_diff(profile_idc << 16))
+        .min_by_key(|params| {
+            params.spec().format.profile_level_id.unwrap_or_default().abs_diff(profile_idc << 16)
+        })
         .map(str0m::format::PayloadParams::pt)
 }

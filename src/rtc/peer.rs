@@ -13,12 +13,12 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcError};
 use tracing::{Span, debug, info, info_span};
 
-use super::Error;
 use super::directory::{Command, IceFragment, Inbox, NewSession, Purpose, SessionId};
 use super::egress::Egress;
 use super::ingest::Ingest;
 use super::socket::Socket;
 use super::worker::Shared;
+use super::{CONNECT_TIMEOUT, Error};
 use crate::hub::{HubError, NativeForm, PublisherControl, RtpUnit, Stream};
 
 /// Addresses one session may be reached from: Wi-Fi, mobile, IPv4, IPv6 and their changes.
@@ -39,6 +39,8 @@ pub(super) enum Ended {
     ByPeer,
     /// Someone else publishes the stream now.
     Replaced,
+    /// No DTLS handshake within [`CONNECT_TIMEOUT`].
+    NeverConnected,
     /// No ICE check for [`DISCONNECTED_TIMEOUT`].
     Disconnected,
     /// The stream's video cannot go to WebRTC.
@@ -54,6 +56,7 @@ impl fmt::Display for Ended {
             Self::Requested => f.write_str("closed by request"),
             Self::ByPeer => f.write_str("closed by the peer"),
             Self::Replaced => f.write_str("another publisher took the stream"),
+            Self::NeverConnected => f.write_str("never connected"),
             Self::Disconnected => f.write_str("no ICE connectivity"),
             Self::ReferenceBPictures => {
                 f.write_str("h264_reference_b_pictures: the video has B pictures that others refer to")
@@ -79,7 +82,7 @@ pub(super) enum Progress {
 }
 
 enum Role {
-    Connecting { purpose: Purpose, audio: Option<Mid>, video: Option<Mid> },
+    Connecting { purpose: Purpose, audio: Option<Mid>, video: Option<Mid>, deadline: Instant },
     Publishing(Ingest),
     Playing(Egress),
     Over,
@@ -104,9 +107,10 @@ impl Peer {
         let NewSession { id, purpose, offer, negotiated } = session;
         let span = match &purpose {
             Purpose::Publish(grant) => info_span!("publisher", protocol = "webrtc", stream = %grant.stream()),
-            Purpose::Play(stream) => info_span!("player", protocol = "webrtc", stream = %stream.key()),
+            Purpose::Play(seat) => info_span!("player", protocol = "webrtc", stream = %seat.stream().key()),
         };
-        let role = Role::Connecting { purpose, audio: negotiated.audio, video: negotiated.video };
+        let deadline = now + CONNECT_TIMEOUT;
+        let role = Role::Connecting { purpose, audio: negotiated.audio, video: negotiated.video, deadline };
         Self {
             id,
             rtc: negotiated.rtc,
@@ -140,10 +144,10 @@ impl Peer {
     /// The timer that is armed and the one that should be, if they differ. Takes the latter as armed.
     pub(super) fn next_timer(&mut self, now: Instant) -> Option<(Option<Instant>, Instant)> {
         let mut due = self.rtc_timeout;
-        if let Role::Publishing(ingest) = &self.role
-            && let Some(at) = ingest.poll_timeout()
-        {
-            due = due.min(at);
+        match &self.role {
+            Role::Connecting { deadline, .. } => due = due.min(*deadline),
+            Role::Publishing(ingest) => due = ingest.poll_timeout().map_or(due, |at| due.min(at)),
+            Role::Playing(_) | Role::Over => {}
         }
         if let Some(since) = self.disconnected_since {
             due = due.min(since + DISCONNECTED_TIMEOUT);
@@ -185,8 +189,10 @@ impl Peer {
         if self.disconnected_since.is_some_and(|since| now.duration_since(since) >= DISCONNECTED_TIMEOUT) {
             return Err(Ended::Disconnected);
         }
-        if let Role::Publishing(ingest) = &mut self.role {
-            ingest.timeout(now, &mut self.rtc);
+        match &mut self.role {
+            Role::Connecting { deadline, .. } if *deadline <= now => return Err(Ended::NeverConnected),
+            Role::Publishing(ingest) => ingest.timeout(now, &mut self.rtc),
+            Role::Connecting { .. } | Role::Playing(_) | Role::Over => {}
         }
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
     }
@@ -208,14 +214,21 @@ impl Peer {
 
     /// Begins a viewer's stream, once its worker is subscribed to it.
     pub(super) fn start_playing(&mut self, now: Instant) {
-        if let Role::Connecting { purpose: Purpose::Play(stream), audio, video } = &self.role {
-            let egress = Egress::new(Arc::clone(stream), *audio, *video, &self.rtc, now);
-            self.role = Role::Playing(egress);
+        match std::mem::replace(&mut self.role, Role::Over) {
+            Role::Connecting { purpose: Purpose::Play(seat), audio, video, .. } => {
+                self.role = Role::Playing(Egress::new(seat, audio, video, &self.rtc, now));
+            }
+            role => self.role = role,
         }
     }
 
     /// Lets str0m speak until it has nothing left to say.
-    pub(super) fn drive(&mut self, now: Instant, socket: &mut Socket, shared: &Shared) -> Result<Progress, Ended> {
+    pub(super) fn drive(
+        &mut self,
+        now: Instant,
+        socket: &mut Socket,
+        shared: &Shared,
+    ) -> Result<Progress, Ended> {
         let _entered = self.span.clone().entered();
         let mut progress = Progress::Nothing;
         loop {
@@ -278,19 +291,19 @@ impl Peer {
 
     fn connected(&mut self, now: Instant, shared: &Shared) -> Result<Option<Arc<Stream>>, Ended> {
         match &self.role {
-            Role::Connecting { purpose: Purpose::Play(stream), .. } => {
+            Role::Connecting { purpose: Purpose::Play(seat), .. } => {
                 info!("connected");
-                Ok(Some(Arc::clone(stream)))
+                Ok(Some(Arc::clone(seat.stream())))
             }
-            Role::Connecting { purpose: Purpose::Publish(grant), audio, video } => {
+            Role::Connecting { purpose: Purpose::Publish(grant), audio, video, .. } => {
                 let control = Arc::new(Control::new(self.id.clone(), Arc::clone(&shared.inbox)));
                 let publication = shared
                     .hub
-                    
-.publish(grant, NativeForm::Rtp, Arc::clone(&control) as Arc<dyn PublisherControl>)
+                    .publish(grant, NativeForm::Rtp, Arc::clone(&control) as Arc<dyn PublisherControl>)
                     .map_err(Ended::Hub)?;
                 info!("connected");
-                self.role = Role::Publishing(Ingest::new(publication, control, *audio, *video, now, &mut self.rtc));
+                self.role =
+                    Role::Publishing(Ingest::new(publication, control, *audio, *video, now, &mut self.rtc));
                 Ok(None)
             }
             Role::Publishing(_) | Role::Playing(_) | Role::Over => Ok(None),
@@ -350,10 +363,13 @@ pub(super) fn restart_ice(rtc: &mut Rtc, offer: &str, fragment: &IceFragment) ->
     let offer = SdpOffer::from_sdp_string(&changed).map_err(|error| sdp(&error))?;
     let answer = rtc.sdp_api().accept_offer(offer).map_err(|error| sdp(&error))?.to_sdp_string();
     let credentials = rtc.direct_api().local_ice_credentials();
-    let mut lines = format!("a=ice-lite\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", credentials.ufrag, credentials.pass);
+    let mut lines =
+        format!("a=ice-lite\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", credentials.ufrag, credentials.pass);
     // RFC 8840 section 9: a fragment names the section that carries the bundle.
     for (index, prefix) in ["m=", "a=mid:", "a=candidate:"].into_iter().enumerate() {
-        for line in answer.lines().filter(|line| line.starts_with(prefix)).take(if index == 2 { 8 } else { 1 }) {
+        for line in
+            answer.lines().filter(|line| line.starts_with(prefix)).take(if index == 2 { 8 } else { 1 })
+        {
             lines.push_str(line.trim_end());
             lines.push_str("\r\n");
         }

@@ -131,7 +131,8 @@ impl Socket {
             ecn: None,
             contents,
             segment_size: (run.len() > 1).then(|| first.contents.len()),
-            src_ip: (!first.source.is_unspecified() && self.local.ip().is_unspecified()).then_some(first.source),
+            src_ip: (!first.source.is_unspecified() && self.local.ip().is_unspecified())
+                .then_some(first.source),
         };
         if let Err(error) = self.state.try_send(UdpSockRef::from(&self.socket), &transmit) {
             // UDP may lose a datagram anywhere: retransmission is what repairs it.

@@ -139,7 +139,8 @@ impl Worker {
     }
 
     fn until_next_timer(&self, now: Instant) -> Duration {
-        let next = self.timers.first().map_or(self.next_housekeeping, |(at, _)| (*at).min(self.next_housekeeping));
+        let next =
+            self.timers.first().map_or(self.next_housekeeping, |(at, _)| (*at).min(self.next_housekeeping));
         next.saturating_duration_since(now)
     }
 
@@ -349,13 +350,15 @@ impl Worker {
 
     /// Subscribes the viewer `key` to `stream`, through the worker's one subscription to it.
     fn join(&mut self, key: usize, stream: &Arc<Stream>, now: Instant) {
-        let known = self.feeds.iter().find(|(_, feed)| Arc::ptr_eq(&feed.stream, stream)).map(|(slot, _)| *slot);
+        let known =
+            self.feeds.iter().find(|(_, feed)| Arc::ptr_eq(&feed.stream, stream)).map(|(slot, _)| *slot);
         let slot = known.unwrap_or_else(|| {
             let slot = self.next_feed;
             self.next_feed += 1;
             let waker = Waker::from(Arc::new(FeedWaker { inbox: Arc::clone(&self.shared.inbox), slot }));
             let consumer = stream.subscribe_rtp();
-            self.feeds.insert(slot, Feed { stream: Arc::clone(stream), consumer, viewers: Vec::new(), waker });
+            self.feeds
+                .insert(slot, Feed { stream: Arc::clone(stream), consumer, viewers: Vec::new(), waker });
             slot
         });
         if let Some(feed) = self.feeds.get_mut(&slot) {
@@ -378,6 +381,9 @@ impl Worker {
                 error!("a WebRTC session panicked while it was ended");
             }
             info!(parent: peer.span(), %reason, "session ended");
+            if matches!(reason, Ended::Replaced) {
+                self.directory.note_replaced(peer.id());
+            }
         }
         self.remove(key);
     }

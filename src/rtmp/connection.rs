@@ -258,7 +258,8 @@ impl Connection {
         });
         match publication {
             Ok(publication) => {
-                self.span = info_span!("publisher", protocol = "rtmp", stream = %publication.source().stream().key());
+                self.span =
+                    info_span!("publisher", protocol = "rtmp", stream = %publication.source().stream().key());
                 self.span.in_scope(|| info!("publishing"));
                 self.role = Role::Publishing { ingest: Ingest::new(publication), control };
                 self.session.accept_publish(request);
@@ -272,15 +273,15 @@ impl Connection {
     }
 
     fn play(&mut self, request: PlayRequest) -> Result<(), Closed> {
-        let stream = self
+        let seat = self
             .authorize(request.address(), Permission::Play)
-            .and_then(|grant| self.shared.hub.stream(&grant).map_err(Denial::from));
-        match stream {
-            Ok(stream) => {
-                self.span = info_span!("player", protocol = "rtmp", stream = %stream.key());
+            .and_then(|grant| self.shared.hub.play(&grant).map_err(Denial::from));
+        match seat {
+            Ok(seat) => {
+                self.span = info_span!("player", protocol = "rtmp", stream = %seat.stream().key());
                 self.span.in_scope(|| info!("playing"));
                 self.session.accept_play(request);
-                self.role = Role::Playing(Egress::new(stream, self.session.stream_id().unwrap_or(1)));
+                self.role = Role::Playing(Egress::new(seat, self.session.stream_id().unwrap_or(1)));
                 Ok(())
             }
             Err(denial) => {
@@ -419,7 +420,9 @@ struct Denial {
 impl From<RoomError> for Denial {
     fn from(error: RoomError) -> Self {
         let refusal = match &error {
-            RoomError::InvalidId { .. } | RoomError::InvalidAddress { .. } | RoomError::UnknownApp(_) => Refusal::NotFound,
+            RoomError::InvalidId { .. } | RoomError::InvalidAddress { .. } | RoomError::UnknownApp(_) => {
+                Refusal::NotFound
+            }
             _ => Refusal::Denied,
         };
         Self { refusal, code: error.code(), message: format!("{}: {error}", error.code()) }
@@ -428,6 +431,6 @@ impl From<RoomError> for Denial {
 
 impl From<HubError> for Denial {
     fn from(error: HubError) -> Self {
-        Self { refusal: Refusal::Failed, code: "too_many_streams", message: format!("too_many_streams: {error}") }
+        Self { refusal: Refusal::Failed, code: error.code(), message: format!("{}: {error}", error.code()) }
     }
 }

@@ -9,7 +9,7 @@ use queqiao_rtmp::chunk::{MediaHeader, MediaKind, media_message};
 use tokio::sync::watch;
 use tracing::debug;
 
-use crate::hub::{SourceId, Stream, WireForm};
+use crate::hub::{Seat, SourceId, WireForm};
 use crate::player::{Player, Tag, body};
 
 /// The chunk size towards every client: most frames of a call are one chunk, and players share their bytes.
@@ -20,17 +20,18 @@ const COMMON_STREAM: u32 = 1;
 
 /// A player. It may wait for its publisher.
 pub(super) struct Egress {
-    stream: Arc<Stream>,
+    seat: Arc<Seat>,
     presence: watch::Receiver<Option<SourceId>>,
     player: Option<Player>,
     stream_id: u32,
 }
 
 impl Egress {
-    pub(super) fn new(stream: Arc<Stream>, stream_id: u32) -> Self {
-        let presence = stream.presence();
-        let player = Player::join(&stream);
-        Self { stream, presence, player: Some(player), stream_id }
+    pub(super) fn new(seat: Seat, stream_id: u32) -> Self {
+        let seat = Arc::new(seat);
+        let presence = seat.stream().presence();
+        let player = Player::join(&seat);
+        Self { seat, presence, player: Some(player), stream_id }
     }
 
     pub(super) fn presence(&self) -> watch::Receiver<Option<SourceId>> {
@@ -39,7 +40,7 @@ impl Egress {
 
     /// Stops or goes on, at the player's wish. It goes on at live.
     pub(super) fn pause(&mut self, paused: bool) {
-        self.player = (!paused).then(|| Player::join(&self.stream));
+        self.player = (!paused).then(|| Player::join(&self.seat));
     }
 
     /// The next message to write.
@@ -48,9 +49,8 @@ impl Egress {
             let Some(player) = &mut self.player else { return std::future::pending().await };
             let message = match player.next().await {
                 Tag::Own { kind, time, body } => message(kind, time, self.stream_id, &body),
-                Tag::Shared { frame, kind, time } if self.stream_id == COMMON_STREAM => {
-                    frame.wire(WireForm::RtmpMessage, || message(kind, time, COMMON_STREAM, &body(&frame.media)))
-                }
+                Tag::Shared { frame, kind, time } if self.stream_id == COMMON_STREAM => frame
+                    .wire(WireForm::RtmpMessage, || message(kind, time, COMMON_STREAM, &body(&frame.media))),
                 Tag::Shared { frame, kind, time } => message(kind, time, self.stream_id, &body(&frame.media)),
             };
             if !message.is_empty() {

@@ -62,7 +62,11 @@ impl Ingest {
     pub(super) fn video(&mut self, timestamp: u32, payload: Bytes, now: Instant) -> Option<Notice> {
         let arrival = self.publication.source().stream().time_at(now);
         // Sequence headers carry whatever timestamp their encoder likes.
-        let dts = if is_sequence_header(&payload) { arrival } else { self.timeline.map(Kind::Video, timestamp, arrival) };
+        let dts = if is_sequence_header(&payload) {
+            arrival
+        } else {
+            self.timeline.map(Kind::Video, timestamp, arrival)
+        };
         let unit = match self.video.push(payload, dts) {
             Ok(Some(unit)) => unit,
             Ok(None) => return None,
@@ -77,7 +81,11 @@ impl Ingest {
     /// Takes an audio message.
     pub(super) fn audio(&mut self, timestamp: u32, payload: Bytes, now: Instant) -> Option<Notice> {
         let arrival = self.publication.source().stream().time_at(now);
-        let time = if is_sequence_header(&payload) { arrival } else { self.timeline.map(Kind::Audio, timestamp, arrival) };
+        let time = if is_sequence_header(&payload) {
+            arrival
+        } else {
+            self.timeline.map(Kind::Audio, timestamp, arrival)
+        };
         match self.audio.push(payload, time) {
             Ok(Some(frame)) => {
                 let frame = self.publication.source().push_frame(now, Media::Audio(frame));

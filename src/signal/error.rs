@@ -20,7 +20,9 @@ pub(crate) enum ApiError {
     Hub(#[from] HubError),
     #[error("nobody publishes this stream")]
     StreamNotFound,
-    #[error("the video has B pictures that other pictures refer to, which WebRTC cannot show: publish without B-frames")]
+    #[error(
+        "the video has B pictures that other pictures refer to, which WebRTC cannot show: publish without B-frames"
+    )]
     ReferenceBPictures,
     #[error("the body must be {expected}")]
     MediaType { expected: &'static str },
@@ -46,10 +48,11 @@ impl ApiError {
                 rtc::Error::NoCommonCodec => "no_common_codec",
                 rtc::Error::TooManySessions { .. } => "too_many_sessions",
                 rtc::Error::NoSuchSession => "session_not_found",
+                rtc::Error::Replaced => "replaced",
                 rtc::Error::Fragment(_) => "bad_fragment",
                 rtc::Error::Certificate | rtc::Error::Socket(_) => "internal",
             },
-            Self::Hub(HubError::TooManyStreams { .. }) => "too_many_streams",
+            Self::Hub(error) => error.code(),
             Self::StreamNotFound => "stream_not_found",
             Self::ReferenceBPictures => "b_frames_unsupported",
             Self::MediaType { .. } => "unsupported_media_type",
@@ -70,6 +73,7 @@ impl ApiError {
                 rtc::Error::NoCommonCodec => StatusCode::NOT_ACCEPTABLE,
                 rtc::Error::TooManySessions { .. } => StatusCode::SERVICE_UNAVAILABLE,
                 rtc::Error::NoSuchSession => StatusCode::NOT_FOUND,
+                rtc::Error::Replaced => StatusCode::GONE,
                 rtc::Error::Certificate | rtc::Error::Socket(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Hub(_) | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
@@ -86,9 +90,13 @@ impl ApiError {
 fn room_status(error: &queqiao_room::Error) -> StatusCode {
     use queqiao_room::Error;
     match error {
-        Error::InvalidId { .. } | Error::InvalidAddress { .. } | Error::InvalidRole => StatusCode::BAD_REQUEST,
+        Error::InvalidId { .. } | Error::InvalidAddress { .. } | Error::InvalidRole => {
+            StatusCode::BAD_REQUEST
+        }
         Error::UnknownApp(_) => StatusCode::NOT_FOUND,
-        Error::WrongApp | Error::WrongRoom | Error::WrongUid | Error::RoleNotAllowed { .. } => StatusCode::FORBIDDEN,
+        Error::WrongApp | Error::WrongRoom | Error::WrongUid | Error::RoleNotAllowed { .. } => {
+            StatusCode::FORBIDDEN
+        }
         _ => StatusCode::UNAUTHORIZED,
     }
 }

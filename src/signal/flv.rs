@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span, info, info_span};
 
 use super::{ApiError, Server};
-use crate::hub::{SourceId, Stream, WireForm};
+use crate::hub::{Seat, SourceId, WireForm};
 use crate::player::{Player, Tag, body};
 
 /// Plays a stream. Waits for a publisher as long as the server is configured to.
@@ -26,7 +26,8 @@ pub(super) async fn play(
 ) -> Result<Response, ApiError> {
     let stream = file.strip_suffix(".flv").ok_or(ApiError::NotFound)?;
     let grant = server.authorize((&app, &room, stream), &headers, &query, Permission::Play)?;
-    let stream = server.hub.stream(&grant)?;
+    let seat = server.hub.play(&grant)?;
+    let stream = seat.stream();
     let span = info_span!("player", protocol = "flv", stream = %stream.key());
     let mut presence = stream.presence();
     let published = presence.wait_for(Option::is_some);
@@ -36,7 +37,7 @@ pub(super) async fn play(
         }
         () = server.shutdown.cancelled() => return Err(ApiError::ShuttingDown),
     }
-    let body = Playing::new(Arc::clone(&server), stream, presence, span);
+    let body = Playing::new(Arc::clone(&server), seat, presence, span);
     let stream = unfold(body, |mut playing| async move {
         let span = playing.span.clone();
         let chunk = playing.next().instrument(span).await?;
@@ -52,7 +53,7 @@ pub(super) async fn play(
 
 struct Playing {
     server: Arc<Server>,
-    stream: Arc<Stream>,
+    seat: Arc<Seat>,
     presence: watch::Receiver<Option<SourceId>>,
     player: Player,
     header_sent: bool,
@@ -60,24 +61,23 @@ struct Playing {
 }
 
 impl Playing {
-    fn new(
-        server: Arc<Server>,
-        stream: Arc<Stream>,
-        presence: watch::Receiver<Option<SourceId>>,
-        span: Span,
-    ) -> Self {
-        let player = Player::join(&stream);
+    fn new(server: Arc<Server>, seat: Seat, presence: watch::Receiver<Option<SourceId>>, span: Span) -> Self {
+        let seat = Arc::new(seat);
+        let player = Player::join(&seat);
         span.in_scope(|| info!("playing"));
-        Self { server, stream, presence, player, header_sent: false, span }
+        Self { server, seat, presence, player, header_sent: false, span }
     }
 
     /// The next piece of the file; `None` at its end.
     async fn next(&mut self) -> Option<Bytes> {
         if !self.header_sent {
             self.header_sent = true;
-            let known = self.stream.description();
+            let known = self.seat.stream().description();
             let unknown = !known.audio && !known.video;
-            return Some(Bytes::copy_from_slice(&mux::file_header(known.audio || unknown, known.video || unknown)));
+            return Some(Bytes::copy_from_slice(&mux::file_header(
+                known.audio || unknown,
+                known.video || unknown,
+            )));
         }
         loop {
             let tag = tokio::select! {
@@ -108,7 +108,10 @@ impl Drop for Playing {
 }
 
 /// Returns once nobody has published for `wait`.
-pub(crate) async fn publisher_gone(presence: &mut watch::Receiver<Option<SourceId>>, wait: std::time::Duration) {
+pub(crate) async fn publisher_gone(
+    presence: &mut watch::Receiver<Option<SourceId>>,
+    wait: std::time::Duration,
+) {
     loop {
         if presence.wait_for(Option::is_none).await.is_err() {
             return;

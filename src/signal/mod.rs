@@ -2,6 +2,7 @@
 
 mod error;
 mod flv;
+mod listen;
 mod page;
 mod webrtc;
 
@@ -20,6 +21,7 @@ use crate::hub::Hub;
 use crate::rtc;
 pub(crate) use error::ApiError;
 pub(crate) use flv::publisher_gone;
+pub(crate) use listen::{Limits, serve};
 
 /// What the handlers share.
 pub(crate) struct Server {
@@ -63,8 +65,14 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
     Router::new()
         .route("/whip/{app}/{room}/{stream}", post(webrtc::publish))
         .route("/whep/{app}/{room}/{stream}", post(webrtc::play))
-        .route("/whip/{app}/{room}/{stream}/{session}", axum::routing::patch(webrtc::patch).delete(webrtc::delete))
-        .route("/whep/{app}/{room}/{stream}/{session}", axum::routing::patch(webrtc::patch).delete(webrtc::delete))
+        .route(
+            "/whip/{app}/{room}/{stream}/{session}",
+            axum::routing::patch(webrtc::patch).delete(webrtc::delete),
+        )
+        .route(
+            "/whep/{app}/{room}/{stream}/{session}",
+            axum::routing::patch(webrtc::patch).delete(webrtc::delete),
+        )
         .route("/flv/{app}/{room}/{file}", get(flv::play))
         .route("/config.json", get(page::config))
         .route("/healthz", get(|| async { "ok\n" }))

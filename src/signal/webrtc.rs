@@ -45,11 +45,11 @@ pub(super) async fn play(
 ) -> Result<Response, ApiError> {
     let grant = server.authorize((&app, &room, &stream), &headers, &query, Permission::Play)?;
     let offer = text(&headers, body, SDP)?;
-    let published = server.hub.published(&grant).ok_or(ApiError::StreamNotFound)?;
-    if published.webrtc_video() == WebRtcVideo::ReferenceBPictures {
+    let seat = server.hub.play_published(&grant)?.ok_or(ApiError::StreamNotFound)?;
+    if seat.stream().webrtc_video() == WebRtcVideo::ReferenceBPictures {
         return Err(ApiError::ReferenceBPictures);
     }
-    let accepted = server.rtc.play(&offer, published)?;
+    let accepted = server.rtc.play(&offer, seat)?;
     Ok(created("whep", &app, &room, &stream, accepted))
 }
 
@@ -63,13 +63,14 @@ pub(super) async fn patch(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let id = SessionId::parse(&session).ok_or(rtc::Error::NoSuchSession)?;
-    let current = server.rtc.etag(&id).ok_or(rtc::Error::NoSuchSession)?;
+    let current = server.rtc.etag(&id)?;
     let fragment = text(&headers, body, FRAGMENT)?;
     let condition = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
     match condition {
         None => Err(ApiError::PreconditionRequired),
         Some("*") => {
-            let fragment = IceFragment::parse(&fragment).ok_or(rtc::Error::Fragment("a=ice-ufrag or a=ice-pwd"))?;
+            let fragment =
+                IceFragment::parse(&fragment).ok_or(rtc::Error::Fragment("a=ice-ufrag or a=ice-pwd"))?;
             let (fragment, etag) = server.rtc.restart_ice(&id, fragment).await?;
             debug!(session = %id, "ICE restarted");
             let headers = [(header::CONTENT_TYPE, FRAGMENT.to_owned()), (header::ETAG, quoted(&etag))];
@@ -97,7 +98,8 @@ fn text(
     body: Result<Bytes, BytesRejection>,
     expected: &'static str,
 ) -> Result<String, ApiError> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case(expected) {
         return Err(ApiError::MediaType { expected });

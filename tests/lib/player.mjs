@@ -148,8 +148,11 @@ export function play(scope, url, options = {}) {
   return new Player(scope.spawn('ffmpeg', args, { stdio: PIPES }), options);
 }
 
-/** How a live player opens an RTMP or HTTP-FLV address: no buffering, a second of probing. */
-const LIVE_INPUT = ['-fflags', 'nobuffer', '-flags', 'low_delay', '-analyzeduration', '1000000'];
+/** How a live player opens an RTMP or HTTP-FLV address: a second of probing, whose frames it then shows too. */
+const LIVE_INPUT = ['-flags', 'low_delay', '-analyzeduration', '1000000'];
+
+/** How a player opens it that throws away what it has probed, to be nearer to live. */
+export const IMPATIENT_INPUT = ['-fflags', 'nobuffer', '-flags', 'low_delay', '-analyzeduration', '500000'];
 
 /**
  * Decodes a file that was written by another player.

@@ -84,8 +84,6 @@ export class Recording {
    * @param {number} seconds
    */
   skip(seconds) {
-    const first = this.frames[0];
-    if (first) return this.since((this.frames.find((f) => f.seen >= first.seen + seconds * 1000)?.at ?? Infinity));
-    return this.since((this.anchors[0]?.at ?? 0) + seconds);
+    return this.since((this.frames[0]?.at ?? this.anchors[0]?.at ?? 0) + seconds);
   }
 }

@@ -6,6 +6,11 @@ import { CLOCK_MODULUS, FLASH_FRAMES, paint } from './barcode.mjs';
 import { synthesize } from './sound.mjs';
 import { tools } from './tools.mjs';
 
+/** Frames that an encoder gets before it is ready. */
+const FIRST_FRAMES = 2;
+/** In case that it wants more: one more as often as this. */
+const SLOW_FRAME_MS = 500;
+
 /**
  * @typedef {object} SourceOptions
  * @property {number} [width]
@@ -38,16 +43,22 @@ export class Source {
   }
 
   /**
+   * Feeds an encoder. Until it is ready it gets only what it needs to set itself up, so that it has nothing to catch
+   * up with: what a publisher sends in a hurry at first, players have in their buffers for long.
    * @param {import('node:stream').Writable | undefined} video receives 8-bit grey frames
    * @param {import('node:stream').Writable | undefined} audio receives interleaved 16-bit samples
+   * @param {() => boolean} ready
    */
-  start(video, audio) {
+  start(video, audio, ready) {
     this.sinks = [video, audio];
-    const started = Date.now();
+    const asked = Date.now();
+    let start = 0;
     let samples = 0;
     const step = () => {
-      const due = Math.floor(((Date.now() - started) * this.fps) / 1000) + 1;
-      while (this.painted < due) {
+      const now = Date.now();
+      if (start === 0 && ready()) start = now - (this.painted * 1000) / this.fps;
+      const due = start > 0 ? ((now - start) * this.fps) / 1000 : FIRST_FRAMES + (now - asked) / SLOW_FRAME_MS;
+      while (this.painted < Math.floor(due) + 1) {
         if (video?.writable) video.write(this.#frame(this.painted));
         this.painted += 1;
         const until = Math.round((this.painted * this.rate) / this.fps);
@@ -56,7 +67,7 @@ export class Source {
       }
     };
     step();
-    this.timer = setInterval(step, 500 / this.fps);
+    this.timer = setInterval(step, 250 / this.fps);
   }
 
   /** @param {number} index */
@@ -88,7 +99,9 @@ export class Publisher {
     this.source = source;
     this.child = child;
     scope.defer(() => clearInterval(source.timer));
-    source.start(source.video ? child.writer(0) : undefined, source.audio ? child.writer(3) : undefined);
+    let ready = false;
+    child.lineListeners.push((line) => (ready ||= line.startsWith('Output #0')));
+    source.start(source.video ? child.writer(0) : undefined, source.audio ? child.writer(3) : undefined, () => ready);
   }
 
   /** Ends the stream as a client does that says goodbye. */
@@ -104,16 +117,19 @@ export class Publisher {
 /** @type {('pipe' | 'ignore')[]} */
 const PIPES = ['pipe', 'ignore', 'pipe', 'pipe'];
 
+/** Everything about the raw inputs is said, so nothing need be read ahead to find it out. */
+const UNPROBED = ['-probesize', '32', '-analyzeduration', '0', '-thread_queue_size', '256'];
+
 /** @param {Source} s */
 function ffmpegInputs(s) {
   const args = ['-hide_banner', '-nostats', '-loglevel', 'info'];
   if (s.video) {
     args.push('-f', 'rawvideo', '-pix_fmt', 'gray', '-video_size', `${s.width}x${s.height}`);
-    args.push('-framerate', String(s.fps), '-thread_queue_size', '256', '-i', 'pipe:0');
+    args.push('-framerate', String(s.fps), ...UNPROBED, '-i', 'pipe:0');
   }
   if (s.audio) {
     args.push('-f', 's16le', '-ar', String(s.rate), '-ac', String(s.channels));
-    args.push('-thread_queue_size', '256', '-i', 'pipe:3');
+    args.push(...UNPROBED, '-i', 'pipe:3');
   }
   return args;
 }

@@ -33,8 +33,9 @@ export class Panel {
    * @param {import('./words.js').Words} options.words
    * @param {string} options.videoId
    * @param {() => RTCPeerConnection | null} options.peer
+   * @param {(figures: import('./stats.js').Figures | null) => void} [options.onFigures] once a second
    */
-  constructor(name, { words, videoId, peer }) {
+  constructor(name, { words, videoId, peer, onFigures = () => {} }) {
     this.#words = words;
     this.#badge = find(`${name}-state`, HTMLSpanElement);
     this.#error = find(`${name}-error`, HTMLParagraphElement);
@@ -46,12 +47,19 @@ export class Panel {
     this.#figures = [...stats.querySelectorAll('dd')];
     this.#video.addEventListener('resize', () => this.#fitStage());
     words.addEventListener('change', () => this.#write());
-    new StatsMeter(peer, (figures) => this.#writeFigures(figures)).start();
+    new StatsMeter(peer, (figures) => {
+      this.#writeFigures(figures);
+      onFigures(figures);
+    }).start();
     this.#write();
   }
 
   get state() {
     return this.#state;
+  }
+
+  get failure() {
+    return this.#failure;
   }
 
   get busy() {

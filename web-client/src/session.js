@@ -201,6 +201,7 @@ export class MediaSession {
         const error = asSessionError(cause);
         // Another publisher has this uid now; taking it back would only start a fight.
         if (error.code === 'replaced') throw error;
+        if (error.code === 'session_not_found') this.#resource = null;
         if (!error.transient) return false;
         this.#enter({ name: 'reconnecting', error });
         await wait(backoffMs(attempt, Math.random()), this.#ending.signal);
@@ -226,14 +227,20 @@ export class MediaSession {
     await acceptAnswer(peer, sdp);
   }
 
-  /** Closes the connection and frees the session on the server. */
+  /** Frees the session on the server and closes the connection. */
   #release() {
-    this.#peer?.close();
-    this.#peer = null;
+    const peer = this.#peer;
     const resource = this.#resource;
+    this.#peer = null;
     this.#resource = null;
-    // Nobody can act on a failed DELETE: the server ends a silent session by itself.
-    if (resource !== null) this.#request('DELETE', resource).catch(() => {});
+    if (resource === null) {
+      peer?.close();
+      return;
+    }
+    // Closing first would end the session before the DELETE arrives, which then finds nothing. Nobody can act on a
+    // DELETE that fails: the server ends a silent session by itself.
+    const close = () => peer?.close();
+    this.#request('DELETE', resource).then(close, close);
   }
 
   /**

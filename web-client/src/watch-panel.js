@@ -4,6 +4,9 @@ import { SessionError } from './errors.js';
 import { Panel } from './panel.js';
 import { WhepClient } from './whep.js';
 
+/** A publisher that sends nothing for this many seconds has more than a short gap. */
+const SILENT_SECONDS = 3;
+
 /** One stream of the room, from waiting for it to its last frame. */
 export class WatchPanel extends EventTarget {
   #words;
@@ -17,6 +20,7 @@ export class WatchPanel extends EventTarget {
   #video = find('remote-video', HTMLVideoElement);
   #empty = find('watch-empty', HTMLParagraphElement);
   #form = find('watch-form', HTMLFormElement);
+  #silentSeconds = 0;
 
   /**
    * @param {object} context
@@ -29,7 +33,12 @@ export class WatchPanel extends EventTarget {
     this.#words = words;
     this.#fields = fields;
     this.#server = server;
-    this.#panel = new Panel('watch', { words, videoId: 'remote-video', peer: () => this.#client.peer });
+    this.#panel = new Panel('watch', {
+      words,
+      videoId: 'remote-video',
+      peer: () => this.#client.peer,
+      onFigures: (figures) => this.#noticeSilence(figures),
+    });
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.watch();
@@ -86,6 +95,21 @@ export class WatchPanel extends EventTarget {
   #show(stream) {
     this.#panel.showStream(stream);
     this.#video.controls = stream !== null;
+  }
+
+  /**
+   * A publisher may go and come back within one session, so silence is told apart from the state of the session.
+   *
+   * @param {import('./stats.js').Figures | null} figures
+   */
+  #noticeSilence(figures) {
+    this.#silentSeconds = this.state.name === 'live' && figures?.bitrateBps === 0 ? this.#silentSeconds + 1 : 0;
+    const known = this.#panel.failure?.code === 'silent';
+    if (this.#silentSeconds >= SILENT_SECONDS && !known) {
+      this.#panel.showFailure({ code: 'silent', message: 'the publisher sends nothing' });
+    } else if (this.#silentSeconds === 0 && known) {
+      this.#panel.showFailure(null);
+    }
   }
 
   #writeEmpty() {

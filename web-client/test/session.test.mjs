@@ -188,8 +188,9 @@ test('a session that the server has forgotten is set up again', async () => {
   answers.PATCH = [() => refused(404, 'session_not_found')];
   FakePeer.made[0]?.become('failed');
   await settle();
-  assert.deepEqual(methods(), ['POST', 'PATCH', 'DELETE', 'POST']);
+  assert.deepEqual(methods(), ['POST', 'PATCH', 'POST']);
   assert.deepEqual(states, ['connecting', 'live', 'reconnecting', 'live']);
+  assert.equal(FakePeer.made[0]?.connectionState, 'closed');
   assert.equal(kept.peer, FakePeer.made[1]);
 });
 

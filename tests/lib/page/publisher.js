@@ -108,6 +108,9 @@ export async function publish(options) {
       sendEncodings: [{ maxBitrate: 1_000_000 }],
     });
     preferH264(transceiver, options.profile);
+    // Otherwise Chromium begins with a quarter of the picture and changes its size in the middle of a test.
+    const parameters = transceiver.sender.getParameters();
+    await transceiver.sender.setParameters({ ...parameters, degradationPreference: 'maintain-resolution' });
   }
   const session = await exchange(peer, options.url, options).catch(async (error) => {
     peer.close();

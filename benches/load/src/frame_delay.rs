@@ -1,0 +1,74 @@
+//! How long a picture stays in the server: from the moment before the RTMP publisher writes it to the arrival of its last
+//! RTP packet at a WebRTC viewer, and of its last byte at an RTMP player.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use queqiao_rtmp::client::Event;
+
+use crate::media::{Times, marked};
+use crate::rtc::{Pictures, Received};
+use crate::rtmp::Sent;
+use crate::{Bench, rtc, rtmp, stats};
+
+const SETTLE: Duration = Duration::from_secs(4);
+
+pub(crate) async fn run(bench: &Bench) -> Result<()> {
+    let server = bench.server("frame-delay").await?;
+    let mut tasks = bench.tasks();
+    let sent = Sent::default();
+    tasks.spawn(rtmp::publish(bench.media(), server.rtmp("a"), 0, sent.clone()));
+    bench.until_published(&sent).await?;
+
+    let (at_viewer, at_player) = (Times::default(), Times::default());
+    let times = at_viewer.clone();
+    let mut pictures = Pictures::default();
+    tasks.spawn(rtc::watch(server.whep("a"), move |received| {
+        if let Received::Video(packet) = received
+            && let Some((number, _)) = pictures.push(packet)
+        {
+            times.note(number.into(), packet.timestamp);
+        }
+        true
+    }));
+    let times = at_player.clone();
+    tasks.spawn(rtmp::play(server.rtmp("a"), move |now, event| {
+        if let Event::Video { payload, .. } = event
+            && let Some(number) = marked(&payload)
+        {
+            times.note(number.into(), now);
+        }
+        true
+    }));
+
+    tokio::time::sleep(SETTLE).await;
+    let (from, to) = (Instant::now(), Instant::now() + bench.duration(10, 60));
+    tokio::time::sleep_until(to.into()).await;
+    // The last pictures need a moment to arrive.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    tasks.healthy()?;
+    let sent: Vec<_> = sent.video.copy().into_iter().filter(|(_, at)| (from..to).contains(at)).collect();
+    let note = "write of the frame to arrival of its last packet at a client of the same process";
+    stats::spread("rtmp_to_rtp", delays(&sent, &at_viewer.copy())?, note)?;
+    stats::spread("rtmp_to_rtmp", delays(&sent, &at_player.copy())?, note)?;
+    drop(tasks);
+    server.stop().await
+}
+
+/// Milliseconds from sending to arrival.
+fn delays(sent: &[(u64, Instant)], arrived: &HashMap<u64, Instant>) -> Result<Vec<f64>> {
+    let delays: Vec<f64> = sent
+        .iter()
+        .filter_map(|(number, at)| {
+            Some(arrived.get(number)?.saturating_duration_since(*at).as_secs_f64() * 1e3)
+        })
+        .collect();
+    anyhow::ensure!(
+        delays.len() * 100 >= sent.len() * 99,
+        "only {} of {} pictures arrived",
+        delays.len(),
+        sent.len()
+    );
+    Ok(delays)
+}

@@ -1,0 +1,86 @@
+//! The server under measurement: a process of its own on free ports of the loopback interface.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const START: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(6);
+
+pub(crate) struct Server {
+    child: Child,
+    pid: Pid,
+    clock: ClockId,
+    http: SocketAddr,
+    rtmp: SocketAddr,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts `binary`; what it logs goes to a file `log`.
+    pub(crate) async fn start(binary: &PathBuf, log: PathBuf) -> Result<Self> {
+        let any = "127.0.0.1:0";
+        let mut child = Command::new(binary)
+            .args(["serve", "--http", any, "--rtmp", any, "--rtc", any])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).with_context(|| log.display().to_string())?)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| binary.display().to_string())?;
+        let pid = Pid::from_raw(i32::try_from(child.id().context("the server has no pid")?)?);
+        let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        let ready = timeout(START, lines.next_line()).await??.context("the server did not start")?;
+        let field = |name: &str| -> Result<SocketAddr> {
+            let value = ready.split_whitespace().find_map(|word| word.strip_prefix(name));
+            Ok(value.with_context(|| format!("no {name} in {ready:?}"))?.parse()?)
+        };
+        let (http, rtmp) = (field("http=")?, field("rtmp=")?);
+        Ok(Self { child, pid, clock: clock_getcpuclockid(pid)?, http, rtmp, log })
+    }
+
+    pub(crate) fn rtmp(&self, name: &str) -> String {
+        format!("rtmp://{}/demo/bench/{name}", self.rtmp)
+    }
+
+    pub(crate) fn whip(&self, name: &str) -> String {
+        format!("http://{}/whip/demo/bench/{name}", self.http)
+    }
+
+    pub(crate) fn whep(&self, name: &str) -> String {
+        format!("http://{}/whep/demo/bench/{name}", self.http)
+    }
+
+    /// Processor time used by all threads so far.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        Ok(self.clock.now()?.into())
+    }
+
+    /// Resident memory in KB.
+    pub(crate) fn rss(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    }
+
+    /// Ends the server, and makes sure that it was in good health.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        ensure!(self.child.try_wait()?.is_none(), "the server ended by itself, see {}", self.log.display());
+        kill(self.pid, Signal::SIGTERM)?;
+        let status = timeout(STOP, self.child.wait()).await.context("the server did not leave")??;
+        let log = std::fs::read_to_string(&self.log)?;
+        if !status.success() || log.contains("panicked at") {
+            bail!("the server left with {status}, see {}", self.log.display());
+        }
+        Ok(())
+    }
+}
