@@ -1,6 +1,6 @@
 /** From a camera's clock to a player's eye, over loopback, with real encoders and decoders. */
 import { launch } from '../tests/lib/chromium.mjs';
-import { IMPATIENT_INPUT, play } from '../tests/lib/player.mjs';
+import { play } from '../tests/lib/player.mjs';
 import { Scope, sleep, until } from '../tests/lib/scope.mjs';
 import { startServer } from '../tests/lib/server.mjs';
 import { pushCamera } from './lib/camera.mjs';
@@ -50,7 +50,7 @@ async function toRtmp(context) {
     const publisher = await browser.publish({ url: server.whipUrl('bench/a') });
     await until('the browser is connected', 5000, async () => (await publisher.state()) === 'connected');
     await sleep(3000);
-    const player = play(scope, server.rtmpUrl('bench/a'), { input: IMPATIENT_INPUT });
+    const player = play(scope, server.rtmpUrl('bench/a'));
     await player.firstFrame(8000);
     await sleep((SETTLE_S + seconds(context)) * 1000);
     const recording = await player.stop();
@@ -67,6 +67,6 @@ export async function measure(context) {
   return [
     spread('glass_to_chromium', await toChromium(context, false), `${pushed}; no sound track`),
     spread('glass_to_chromium_sound', await toChromium(context, true), `${pushed}; picture waits for sound`),
-    spread('glass_to_rtmp', await toRtmp(context), 'canvas painted to ffmpeg 5.1 (nobuffer, low_delay) decoded; with sound'),
+    spread('glass_to_rtmp', await toRtmp(context), 'canvas painted to ffmpeg 5.1 (low_delay) decoded; with sound'),
   ];
 }

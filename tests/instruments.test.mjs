@@ -38,8 +38,7 @@ test('ffmpeg alone keeps picture and sound together to 10 ms', { timeout: 40_000
   const publisher = pushRtmp(scope, path, { profile: 'high', rate: 44_100, channels: 2 });
   await sleep(5000);
   assert.deepEqual(await publisher.stop(), { code: 0, signal: null });
-  const r = assertContent(await decodeFile(scope, path), { seconds: 4, missing: 0 });
-  t.diagnostic(summary(r));
+  const r = assertContent(t, await decodeFile(scope, path), { seconds: 4, missing: 0 });
   assert.ok(Math.abs(median(r.lipSync)) < 0.01, summary(r));
 });
 
@@ -51,7 +50,6 @@ test('Chromium alone keeps picture and sound together to 80 ms', { timeout: 60_0
   const handle = await (await clientOf(page)).evaluateHandle((client, o) => client.loop(o), options);
   await sleep(8000);
   const recording = toRecording(await handle.evaluate((client) => client.collect()));
-  const r = assertContent(recording, { seconds: 6 });
-  t.diagnostic(summary(r));
+  const r = assertContent(t, recording, { seconds: 6 });
   assert.ok(Math.abs(median(r.lipSync)) < 0.08, summary(r));
 });

@@ -1,7 +1,7 @@
 /** One packet in twenty is lost, each way, and the picture recovers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertContent, report, summary } from './lib/content.mjs';
+import { assertContent } from './lib/content.mjs';
 import { play } from './lib/player.mjs';
 import { startRelay } from './lib/relay.mjs';
 import { scopeOf, sleep } from './lib/scope.mjs';
@@ -10,11 +10,24 @@ import { suite } from './lib/suite.mjs';
 
 const s = suite();
 const LOSS = 0.05;
-/** Frames that may stay missing. A frame takes about four packets, so without repair a fifth of them would break. */
-const MISSING = 0.08;
+/**
+ * Frames that may stay unseen. A frame takes about four packets, so without repair every fifth would break, and all
+ * after it up to the next keyframe. A frame that was repaired may be shown too late for its turn.
+ */
+const MISSING = 0.12;
 /** Sound is not sent again; what is lost is concealed. */
 const STEADY = 0.85;
-const LOSSY = { seconds: 10, skip: 2, missing: MISSING, steady: STEADY, freeze: 1.5, latency: 1000 };
+/** What is lost makes a browser wait longer for sound than for the picture, and it closes the gap only slowly. */
+const LIP_SYNC = 0.4;
+const LOSSY = {
+  seconds: 10,
+  skip: 2,
+  missing: MISSING,
+  steady: STEADY,
+  freeze: 1.5,
+  latency: 1000,
+  lipSync: LIP_SYNC,
+};
 
 /**
  * @param {import('node:test').TestContext} t
@@ -23,7 +36,9 @@ const LOSSY = { seconds: 10, skip: 2, missing: MISSING, steady: STEADY, freeze: 
 async function assertLossy(t, relay) {
   const passed = await relay.passed();
   t.diagnostic(`relay: ${JSON.stringify(passed)}`);
-  assert.ok(passed.upDropped >= 10 && passed.downDropped >= 10, 'the relay hardly dropped anything');
+  // Towards a sender, or from a viewer, there is little but feedback.
+  const { upDropped, downDropped } = passed;
+  assert.ok(upDropped > 0 && downDropped > 0 && upDropped + downDropped >= 30, 'the relay hardly dropped anything');
 }
 
 /** @param {import('./lib/recording.mjs').Recording} recording */
@@ -44,11 +59,10 @@ test('a browser that watches RTMP through a lossy network sees a whole, moving p
   await viewer.firstFrame(10_000);
   await sleep(14_000);
   const recording = await viewer.recording();
-  t.diagnostic(summary(report(recording.skip(2))));
   assertStillMoving(recording);
   await assertLossy(t, relay);
   await viewer.stop();
-  assertContent(recording, LOSSY);
+  assertContent(t, recording, LOSSY);
 });
 
 test('players of a browser that publishes through a lossy network see a whole, moving picture', {
@@ -66,13 +80,11 @@ test('players of a browser that publishes through a lossy network see a whole, m
   assertStillMoving(player.recording);
   const seen = await viewer.recording();
   const played = await player.stop();
-  t.diagnostic(`browser: ${summary(report(seen.skip(2)))}`);
-  t.diagnostic(`RTMP: ${summary(report(played.skip(2)))}`);
   await assertLossy(t, relay);
   await viewer.stop();
   await publisher.stop();
-  assertContent(seen, LOSSY);
-  assertContent(played, LOSSY);
+  assertContent(t, seen, { ...LOSSY, name: 'browser' });
+  assertContent(t, played, { ...LOSSY, name: 'RTMP' });
 });
 
 test('browser to browser with loss on both sides, the picture keeps moving to the end', {
@@ -87,11 +99,10 @@ test('browser to browser with loss on both sides, the picture keeps moving to th
   await viewer.firstFrame(10_000);
   await sleep(14_000);
   const recording = await viewer.recording();
-  t.diagnostic(summary(report(recording.skip(2))));
   assertStillMoving(recording);
   await assertLossy(t, up);
   await assertLossy(t, down);
   await viewer.stop();
   await publisher.stop();
-  assertContent(recording, { ...LOSSY, missing: 0.12 });
+  assertContent(t, recording, { ...LOSSY, missing: 2 * MISSING });
 });

@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readPlane } from './lib/barcode.mjs';
-import { report, summary } from './lib/content.mjs';
-import { toRecording } from './lib/chromium.mjs';
 import { play } from './lib/player.mjs';
 import { scopeOf, sleep, until } from './lib/scope.mjs';
 import { pushRtmp } from './lib/source.mjs';
@@ -102,9 +100,10 @@ test('the page shows what an encoder publishes to the address that it names', { 
   await assertMoving(page, 'remote-video');
   const video = await page.getByTestId('remote-video').elementHandle();
   assert.ok(video);
-  const seen = await readBack(video);
-  t.diagnostic(summary(report(seen)));
-  assert.ok(seen.readable().length >= 15, `${seen.readable().length} readable frames of ${seen.frames.length}`);
+  const codes = await readBack(video);
+  const numbers = codes.map((code) => code?.number ?? -1);
+  t.diagnostic(`frames ${numbers}`);
+  assert.ok(numbers.filter((number) => number >= 0).length >= 15, 'readable frames');
   await page.getByTestId('stop-watch').click();
   await sleep(300);
   assert.deepEqual(errors, []);
@@ -144,16 +143,5 @@ async function readBack(video) {
     }
     return pictures;
   });
-  return toRecording({
-    started: 0,
-    frames: frames.map((luma, i) => {
-      const code = readPlane(luma, 90, 160);
-      return [code ? code.number : null, code?.clock ?? 0, code?.flash ?? false, i / 15, 0];
-    }),
-    anchors: [],
-    sound: '',
-    sizes: [],
-    stats: [],
-    state: '',
-  });
+  return frames.map((luma) => readPlane(luma, 90, 160));
 }

@@ -1,12 +1,15 @@
 /** An encoder publishes by RTMP; a browser watches by WebRTC. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertContent, report, summary } from './lib/content.mjs';
+import { assertContent } from './lib/content.mjs';
 import { scopeOf, sleep } from './lib/scope.mjs';
 import { pushRtmp } from './lib/source.mjs';
 import { suite } from './lib/suite.mjs';
 
 const s = suite();
+
+/** Share of frames that a browser may leave out: of two that are decoded within one refresh it shows the second. */
+const UNSHOWN = 0.15;
 
 const FORMS = /** @type {const} */ ([
   { profile: 'baseline', rate: 48_000, channels: 1 },
@@ -26,9 +29,8 @@ for (const form of FORMS) {
     await viewer.firstFrame(5000);
     await sleep(10_000);
     const recording = await viewer.recording();
-    t.diagnostic(summary(report(recording.skip(2))));
     await viewer.stop();
-    assertContent(recording, { seconds: 7, skip: 2, latency: 1000 });
+    assertContent(t, recording, { seconds: 7, skip: 2, missing: UNSHOWN, latency: 1000 });
     assert.deepEqual([...recording.sizes], ['360x640']);
   });
 }
@@ -43,10 +45,9 @@ test('a browser sees a moving picture when the encoder uses B-frames that nothin
   await viewer.firstFrame(5000);
   await sleep(8000);
   const recording = await viewer.recording();
-  t.diagnostic(summary(report(recording.skip(2))));
   await viewer.stop();
   // Two frames of three are B-frames, which WebRTC does not carry.
-  assertContent(recording, { seconds: 5, skip: 2, missing: 0.7 });
+  assertContent(t, recording, { seconds: 5, skip: 2, missing: 0.7 });
 });
 
 test('a browser keeps seeing the stream while others come and go', { timeout: 60_000 }, async (t) => {
@@ -59,9 +60,9 @@ test('a browser keeps seeing the stream while others come and go', { timeout: 60
     await guest.firstFrame(5000);
     await (i === 1 ? guest.vanish() : guest.stop());
   }
-  await sleep(3000);
+  await sleep(6000);
   const recording = await viewer.recording();
-  t.diagnostic(summary(report(recording.skip(2))));
   await viewer.stop();
-  assertContent(recording, { seconds: 3, skip: 2, latency: 1000 });
+  // Pages that start take the processor from those that play: sound waits in the browser for a while after that.
+  assertContent(t, recording, { seconds: 3, skip: 5, missing: UNSHOWN, latency: 1000, lipSync: 0.5 });
 });

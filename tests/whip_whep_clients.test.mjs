@@ -1,7 +1,7 @@
 /** WHIP and WHEP with clients that are not browsers, and their HTTP. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertContent, report, summary } from './lib/content.mjs';
+import { assertContent } from './lib/content.mjs';
 import { play } from './lib/player.mjs';
 import { publishWith, watchWith } from './lib/python.mjs';
 import { scopeOf, sleep } from './lib/scope.mjs';
@@ -24,11 +24,9 @@ async function assertWatched(t, scope, stream) {
   await sleep(8000);
   const seen = await viewer.recording();
   const played = await player.stop();
-  t.diagnostic(`browser: ${summary(report(seen.skip(2)))}`);
-  t.diagnostic(`RTMP: ${summary(report(played.skip(2)))}`);
   await viewer.stop();
-  assertContent(seen, { seconds: 5, skip: 2, latency: 1000 });
-  assertContent(played, { seconds: 5, skip: 2, latency: 1000 });
+  assertContent(t, seen, { seconds: 5, skip: 2, latency: 1000, name: 'browser' });
+  assertContent(t, played, { seconds: 5, skip: 2, latency: 1000, name: 'RTMP' });
 }
 
 test('ffmpeg publishes by WHIP to a browser and an RTMP player', { timeout: 60_000 }, async (t) => {
@@ -62,12 +60,11 @@ for (const library of /** @type {const} */ (['aiortc', 'gstreamer'])) {
       await client.connected(8000);
       await sleep(8000);
       const recording = await stop();
-      t.diagnostic(summary(report(recording.skip(2))));
       await tab?.stop();
       assert.ok(client.deleted >= 200 && client.deleted < 300, `DELETE: ${client.deleted}`);
       // These clients do not align picture and sound by sender reports, so only content is checked together.
-      assertContent(recording, { seconds: 4, skip: 2, audio: false, latency: 1000 });
-      assertContent(recording, { seconds: 4, skip: 2, video: false, tone: 660 });
+      assertContent(t, recording, { seconds: 4, skip: 2, audio: false, latency: 1000 });
+      assertContent(t, recording, { seconds: 4, skip: 2, video: false, tone: 660 });
     });
   }
 }

@@ -120,8 +120,7 @@ fn choose<'a>(rng: &mut Rng, base: &'a [Vec<u8>], found: &'a VecDeque<Vec<u8>>) 
 /// If a hanging input cannot be written.
 pub(crate) fn replay(target: &Target, input: &[u8]) -> Result<Result<Cost, Failure>> {
     let mut run = Run::new(target)?;
-    // What is made once and kept belongs to no case.
-    run.once(&[]);
+    run.warm_up();
     let result = run.once(input);
     run.finish()?;
     Ok(result)
@@ -171,7 +170,7 @@ impl<'a> Run<'a> {
     /// Runs a case; true if it did something new.
     fn case(&mut self, input: &[u8]) -> Result<bool> {
         if self.report.cases == 0 {
-            self.once(&[]);
+            self.warm_up();
         }
         let result = self.once(input);
         let report = &mut self.report;
@@ -192,6 +191,11 @@ impl<'a> Run<'a> {
                 Ok(false)
             }
         }
+    }
+
+    /// What is made once and kept belongs to no case.
+    fn warm_up(&mut self) {
+        let _ = self.once(&[]);
     }
 
     fn once(&mut self, input: &[u8]) -> Result<Cost, Failure> {

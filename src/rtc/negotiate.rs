@@ -84,6 +84,7 @@ impl Negotiator {
         let answer = answer.to_sdp_string();
         let (audio, video) = sections(&rtc, &answer, flow)?;
         let credentials = rtc.direct_api().local_ice_credentials();
+        let answer = as_one_stream(&answer);
         Ok(Negotiated { answer, credentials, audio, video, rtc })
     }
 
@@ -104,6 +105,36 @@ impl Negotiator {
         }
         config.build(now)
     }
+}
+
+/// The name of the one stream of an answer.
+const STREAM_ID: &str = "queqiao";
+
+/// Puts all tracks of an answer into one stream (RFC 8830): browsers keep lips in sync only within a stream, and
+/// str0m gives every track one of its own.
+fn as_one_stream(answer: &str) -> String {
+    let mut changed = String::with_capacity(answer.len());
+    for line in answer.lines() {
+        let msid =
+            line.split_once("msid:").filter(|(before, _)| *before == "a=" || before.starts_with("a=ssrc:"));
+        match msid {
+            Some((before, msid)) => {
+                let track = msid.split_once(' ').map_or("", |(_, track)| track);
+                changed.push_str(before);
+                changed.push_str("msid:");
+                changed.push_str(STREAM_ID);
+                changed.push(' ');
+                changed.push_str(track);
+            }
+            None if line.starts_with("a=msid-semantic") => {
+                changed.push_str("a=msid-semantic: WMS ");
+                changed.push_str(STREAM_ID);
+            }
+            None => changed.push_str(line),
+        }
+        changed.push_str("\r\n");
+    }
+    changed
 }
 
 /// Orientation (3GPP CVO) is left out, so that a phone turns its pictures before it encodes them: RTMP has no
@@ -166,4 +197,20 @@ pub(super) fn payload_type(
             params.spec().format.profile_level_id.unwrap_or_default().abs_diff(profile_idc << 16)
         })
         .map(str0m::format::PayloadParams::pt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_tracks_of_an_answer_belong_to_one_stream() {
+        let answer = "a=msid-semantic: WMS abc def\r\na=msid:abc audio1\r\na=ssrc:5 cname:abc\r\n\
+                      a=msid:def video1\r\na=ssrc:7 msid:def video1\r\na=mid:1\r\n";
+        assert_eq!(
+            as_one_stream(answer),
+            "a=msid-semantic: WMS queqiao\r\na=msid:queqiao audio1\r\na=ssrc:5 cname:abc\r\n\
+             a=msid:queqiao video1\r\na=ssrc:7 msid:queqiao video1\r\na=mid:1\r\n"
+        );
+    }
 }

@@ -84,6 +84,9 @@ export class Recording {
    * @param {number} seconds
    */
   skip(seconds) {
-    return this.since((this.frames[0]?.at ?? this.anchors[0]?.at ?? 0) + seconds);
+    const part = this.since((this.frames[0]?.at ?? this.anchors[0]?.at ?? 0) + seconds);
+    // A player that does not time its sound is cut by length.
+    if (this.anchors.length === 0) part.sound = [Buffer.concat(this.sound).subarray(seconds * this.rate * 2)];
+    return part;
   }
 }

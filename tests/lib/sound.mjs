@@ -44,18 +44,35 @@ function decimate(pcm, rate) {
   return { pcm: out, rate: rate / factor };
 }
 
+/** @type {Map<number, Float64Array>} */
+const hannWindows = new Map();
+
+/** @param {number} count */
+function hann(count) {
+  let window = hannWindows.get(count);
+  if (!window) {
+    window = Float64Array.from({ length: count }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / count));
+    hannWindows.set(count, window);
+  }
+  return window;
+}
+
 /**
  * Amplitude of one frequency in a Hann window of samples.
  * @param {Float32Array} pcm @param {number} from @param {number} count @param {number} rate @param {number} hz
  */
 function amplitude(pcm, from, count, rate, hz) {
-  const w = (2 * Math.PI * hz) / rate;
-  let re = 0;
-  let im = 0;
+  const window = hann(count);
+  const turnCos = Math.cos((2 * Math.PI * hz) / rate);
+  const turnSin = Math.sin((2 * Math.PI * hz) / rate);
+  let [cos, sin, re, im] = [1, 0, 0, 0];
   for (let i = 0; i < count; i += 1) {
-    const value = (pcm[from + i] ?? 0) * (0.5 - 0.5 * Math.cos((2 * Math.PI * i) / count));
-    re += value * Math.cos(w * i);
-    im += value * Math.sin(w * i);
+    const value = (pcm[from + i] ?? 0) * (window[i] ?? 0);
+    re += value * cos;
+    im += value * sin;
+    const next = cos * turnCos - sin * turnSin;
+    sin = sin * turnCos + cos * turnSin;
+    cos = next;
   }
   return (4 * Math.hypot(re, im)) / count;
 }
@@ -67,7 +84,7 @@ function amplitude(pcm, from, count, rate, hz) {
 function pitch(pcm, from, count, rate) {
   let best = 0;
   let bestHz = 0;
-  const coarse = rate / count / 2;
+  const coarse = rate / count;
   for (let hz = 150; hz <= 900; hz += coarse) {
     const a = amplitude(pcm, from, count, rate, hz);
     if (a > best) [best, bestHz] = [a, hz];

@@ -13,7 +13,9 @@ mod server;
 mod stats;
 
 use std::future::Future;
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,8 +130,13 @@ impl Tasks {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    let Err(error) = measure(Arguments::parse()).await else { return ExitCode::SUCCESS };
+    let _ = writeln!(std::io::stderr(), "{error:#}");
+    ExitCode::FAILURE
+}
+
+async fn measure(arguments: Arguments) -> Result<()> {
     let media = Arc::new(Media::load(&arguments.media)?);
     let bench = Bench { arguments, media };
     match &bench.arguments.measurement {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
-use queqiao_media::aac;
 use queqiao_media::flv::{AudioDemuxer, Reader, TagKind, VideoDemuxer};
 use queqiao_media::frame::{AacFrame, AccessUnit};
 use queqiao_media::time::StreamTime;
@@ -38,7 +37,6 @@ pub(crate) struct Media {
     /// FLV tag bodies of the sequence headers.
     pub(crate) video_header: Bytes,
     pub(crate) audio_header: Bytes,
-    pub(crate) aac_config: Arc<aac::Config>,
     /// FLV tag bodies of the pictures, and the same as access units.
     pictures: Vec<(Bytes, AccessUnit)>,
     aac: Vec<AacFrame>,
@@ -75,7 +73,6 @@ impl Media {
         Ok(Self {
             video_header: video_header.context("no video sequence header")?,
             audio_header: audio_header.context("no audio sequence header")?,
-            aac_config: Arc::clone(audio.config().context("no AAC configuration")?),
             opus: opus(&aac)?,
             pictures,
             aac,

@@ -228,7 +228,7 @@ impl Publisher {
         let now = Instant::now();
         sent.note(number, now);
         let time = u32::try_from(number * OPUS_SAMPLES)?;
-        let payload = Arc::from(media.opus(number).as_ref());
+        let payload: Arc<[u8]> = Arc::from(media.opus(number).as_ref());
         // Sound was recorded one packet before it is sent, pictures just now: sender reports must say so.
         let recorded = now.checked_sub(Duration::from_millis(20)).unwrap_or(now);
         peer.write(peer.audio, RtpWrite::new(self.audio_pt, number.into(), time, recorded, payload))

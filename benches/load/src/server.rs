@@ -29,7 +29,12 @@ impl Server {
     /// Starts `binary`; what it logs goes to a file `log`.
     pub(crate) async fn start(binary: &PathBuf, log: PathBuf) -> Result<Self> {
         let any = "127.0.0.1:0";
-        let mut child = Command::new(binary)
+        let settings = std::env::vars_os().map(|(name, _)| name);
+        let mut command = Command::new(binary);
+        for name in settings.filter(|name| name.to_string_lossy().starts_with("QUEQIAO_")) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(["serve", "--http", any, "--rtmp", any, "--rtc", any])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

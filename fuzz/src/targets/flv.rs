@@ -1,6 +1,7 @@
 //! FLV tag bodies, which are RTMP's media messages.
 
 use bytes::Bytes;
+use queqiao_media::Error;
 use queqiao_media::flv::{self, AudioDemuxer, Reader, TagKind, VideoDemuxer};
 use queqiao_media::frame::{AacFrame, AccessUnit};
 use queqiao_media::h264::{BFrameFilter, MAX_NALS, NalType};
@@ -94,7 +95,7 @@ impl Demuxers {
                     trace.error(&format_args!("{:?}", self.filter.push(&unit)));
                 }
                 Ok(None) => trace.note("no picture", self.video.params().is_some().into()),
-                Err(error) => trace.error(&error),
+                Err(error) => note(&error, trace),
             },
             TagKind::Audio => match self.audio.push(body, time) {
                 Ok(Some(frame)) => {
@@ -104,10 +105,18 @@ impl Demuxers {
                     trace.count("frame", frame.data.len());
                 }
                 Ok(None) => trace.note("no frame", self.audio.config().is_some().into()),
-                Err(error) => trace.error(&error),
+                Err(error) => note(&error, trace),
             },
             TagKind::Script => trace.count("script", size),
         }
+    }
+}
+
+/// A foreign codec counts as one, whatever its name.
+fn note(error: &Error, trace: &mut Trace) {
+    match error {
+        Error::UnsupportedCodec { .. } => trace.note("codec", 0),
+        other => trace.error(other),
     }
 }
 

@@ -18,6 +18,9 @@ const MAX_KEPT: usize = 1024;
 /// Placeholders for one loss.
 const MAX_PLACEHOLDERS: usize = 10;
 
+/// Numbers are unwrapped from 16 bits, so none comes near the end of 64.
+const MAX_SEQ: u64 = 1 << 62;
+
 /// Times are counted from here, so that a saved input stays what it is.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -61,7 +64,7 @@ fn buffer(input: &[u8], trace: &mut Trace) {
             model.wait_for_timeout(trace);
             continue;
         }
-        seq = seq.saturating_add_signed(source.step());
+        seq = seq.saturating_add_signed(source.step()).min(MAX_SEQ);
         let payload = source.take(usize::from(op & 7));
         model.push(seq, payload);
         if op & 3 != 3 {

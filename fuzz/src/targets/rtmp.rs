@@ -218,7 +218,7 @@ fn serve(wire: &[u8], plan: u8, answers: u8, mut trace: Option<&mut Trace>) -> O
                 trace.note(name, answers.into());
             }
             if answers == 0 {
-                outcome.events.push(format!("{event:?}"));
+                push(&mut outcome.events, format!("{event:?}"));
             }
             accepted |= answer(&mut session, event, answers);
         }
@@ -242,6 +242,16 @@ fn serve(wire: &[u8], plan: u8, answers: u8, mut trace: Option<&mut Trace>) -> O
     outcome
 }
 
+/// A request that is withdrawn before anybody looks is not told at all: here it is as if nobody had looked.
+fn push(events: &mut Vec<String>, event: String) {
+    let is_request = |event: &String| event.starts_with("Play(") || event.starts_with("Publish(");
+    if event.ends_with("Stopped") && events.last().is_some_and(is_request) {
+        events.pop();
+    } else {
+        events.push(event);
+    }
+}
+
 /// True if somebody was let in.
 fn answer(session: &mut server::Session, event: server::Event, answers: u8) -> bool {
     match (event, answers & 3) {
@@ -251,11 +261,11 @@ fn answer(session: &mut server::Session, event: server::Event, answers: u8) -> b
             session.ping(1);
         }
         (server::Event::Publish(request), 2) => {
-            session.reject_publish(request, Refusal::Unauthorized, "no");
+            session.reject_publish(request, Refusal::Denied, "no");
             return false;
         }
         (server::Event::Play(request), 2) => {
-            session.reject_play(request, Refusal::Unauthorized, "no");
+            session.reject_play(request, Refusal::Denied, "no");
             return false;
         }
         (server::Event::PingResponse(_), 1) => session.end_play("over"),
@@ -349,9 +359,14 @@ fn amf0(input: &[u8], trace: &mut Trace) {
     match Message::parse(Packet { timestamp: 0, stream_id: 1, message_type, payload }, 0, MAX_VALUES) {
         Ok(Message::Command(command)) => trace.count("arguments", command.arguments.len()),
         Ok(Message::Data(values)) => trace.count("data", values.len()),
-        Ok(message) => trace.error(&format_args!("{message:?}")),
+        Ok(message) => trace.error(&kind(&message)),
         Err(error) => trace.error(&error),
     }
+}
+
+/// The name of a message's variant.
+fn kind(message: &Message) -> String {
+    format!("{message:?}").split('(').next().unwrap_or_default().to_owned()
 }
 
 fn values(body: &[u8], trace: &mut Trace) {
