@@ -14,8 +14,10 @@ export CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 pass="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3"
 pass="$pass -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
 export RUSTFLAGS="${RUSTFLAGS-} $pass"
+# Named, so that build scripts and macros do without all of this.
+host=$(rustc -vV | sed -n 's/^host: //p')
 # Apart from the ordinary build, which these settings would otherwise replace.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/fuzz"
 
 [ $# -gt 0 ] || set -- run --seconds "${FUZZ_SECONDS:-60}"
-exec cargo run --locked --release -p queqiao-fuzz -- "$@"
+exec cargo run --locked --release --target "$host" -p queqiao-fuzz -- "$@"

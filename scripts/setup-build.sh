@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the build needs beside Rust: cmake and a C compiler (Opus, aws-lc), a C++ compiler (FDK-AAC).
+# Installs what the build needs beside Rust: cmake and a C compiler (Opus, aws-lc), a C++ compiler (FDK-AAC),
+# OpenSSL (DTLS).
 # Does nothing when all of it is there.
 set -eu
 
@@ -13,6 +14,8 @@ command -v cmake >/dev/null 2>&1 || packages="$packages cmake"
 command -v cc >/dev/null 2>&1 || packages="$packages gcc libc6-dev"
 command -v c++ >/dev/null 2>&1 || packages="$packages g++"
 command -v make >/dev/null 2>&1 || packages="$packages make"
+command -v pkg-config >/dev/null 2>&1 || packages="$packages pkg-config"
+pkg-config --exists openssl 2>/dev/null || packages="$packages libssl-dev"
 [ -n "$packages" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 || {

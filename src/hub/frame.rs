@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use queqiao_media::frame::{AacFrame, AccessUnit, RtpPacket};
+use queqiao_media::time::StreamTime;
 
 use super::queue::{Item, Kind};
 
@@ -47,6 +48,14 @@ impl Frame {
         Self { source, index, media, rtmp_message: OnceLock::new(), flv_tag: OnceLock::new() }
     }
 
+    /// Its place on the stream's timeline.
+    pub(super) fn time(&self) -> StreamTime {
+        match &self.media {
+            Media::Video { unit, .. } => unit.pts.max(unit.dts),
+            Media::Audio(frame) => frame.time,
+        }
+    }
+
     /// The serialised form `form`, made by `make` for the first player that asks.
     pub(crate) fn wire(&self, form: WireForm, make: impl FnOnce() -> Bytes) -> Bytes {
         let cell = match form {
@@ -87,6 +96,16 @@ pub(crate) struct RtpVideo {
     pub(crate) keyframe: bool,
     /// In order of sending.
     pub(crate) packets: Arc<[RtpPacket<90_000>]>,
+}
+
+impl RtpUnit {
+    /// Its place on the stream's timeline; `None` without packets.
+    pub(super) fn time(&self) -> Option<StreamTime> {
+        match self {
+            Self::Video(video) => video.packets.last().map(|packet| packet.time),
+            Self::Audio { packet, .. } => Some(packet.time),
+        }
+    }
 }
 
 impl Item for RtpUnit {

@@ -1,6 +1,6 @@
 //! One stream: its publisher, its feeds and its cached GOP.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -60,6 +60,8 @@ pub(crate) struct Stream {
     presence: watch::Sender<Option<SourceId>>,
     gop: Mutex<GopCache<Arc<Frame>>>,
     description: Mutex<Description>,
+    /// The latest time that was published, in microseconds.
+    latest: AtomicI64,
     players: AtomicUsize,
 }
 
@@ -96,6 +98,7 @@ impl Stream {
             presence: watch::Sender::new(None),
             gop: Mutex::new(gop),
             description: Mutex::default(),
+            latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
         })
     }
@@ -107,11 +110,6 @@ impl Stream {
     /// The instant of time zero of the stream's timeline.
     pub(crate) fn epoch(&self) -> Instant {
         self.epoch
-    }
-
-    /// `at` on the stream's timeline.
-    pub(crate) fn time_at(&self, at: Instant) -> StreamTime {
-        StreamTime::from_duration(at.saturating_duration_since(self.epoch))
     }
 
     pub(crate) fn is_published(&self) -> bool {
@@ -189,6 +187,10 @@ impl Drop for Stream {
     }
 }
 
+/// The distance of a publisher from the one before it. The first sound that a transcoder makes lies up to 60 ms
+/// before the first frame that went in.
+const HANDOVER: StreamTime = StreamTime::new(100_000);
+
 /// A player's place in a stream. Dropping it gives the place up.
 pub(crate) struct Seat {
     stream: Arc<Stream>,
@@ -218,6 +220,8 @@ impl Drop for Seat {
 pub(crate) struct Source {
     id: SourceId,
     native: NativeForm,
+    /// How far ahead of its arrival the source is placed, so that it begins after all that came before it.
+    ahead: StreamTime,
     stream: Arc<Stream>,
     next_index: AtomicU64,
 }
@@ -239,6 +243,11 @@ impl Source {
         &self.stream.hub.pool
     }
 
+    /// Where what arrives at `at` belongs on the stream's timeline.
+    pub(crate) fn time_at(&self, at: Instant) -> StreamTime {
+        StreamTime::from_duration(at.saturating_duration_since(self.stream.epoch)) + self.ahead
+    }
+
     pub(crate) fn frames_wanted(&self) -> bool {
         self.stream.frames.is_wanted()
     }
@@ -254,6 +263,7 @@ impl Source {
         if !self.is_current() {
             return frame;
         }
+        self.note_time(frame.time());
         match &frame.media {
             Media::Video { unit, .. } => {
                 if self.native == NativeForm::Frames {
@@ -282,7 +292,13 @@ impl Source {
 
     /// Publishes RTP. A source that was replaced publishes to nobody.
     pub(crate) fn push_rtp(&self, now: Instant, unit: &RtpUnit) {
-        if self.is_current() && self.stream.rtp.push(now, unit) {
+        if !self.is_current() {
+            return;
+        }
+        if let Some(time) = unit.time() {
+            self.note_time(time);
+        }
+        if self.stream.rtp.push(now, unit) {
             self.stream.request_keyframe();
         }
     }
@@ -297,6 +313,10 @@ impl Source {
         let mut description = lock(&self.stream.description);
         description.video |= video;
         description.audio |= audio;
+    }
+
+    fn note_time(&self, time: StreamTime) {
+        self.stream.latest.fetch_max(time.get(), Ordering::Relaxed);
     }
 
     fn is_current(&self) -> bool {
@@ -329,8 +349,21 @@ impl Publication {
         native: NativeForm,
         control: Arc<dyn PublisherControl>,
     ) -> Self {
-        let source =
-            Arc::new(Source { id, native, stream: Arc::clone(&stream), next_index: AtomicU64::new(0) });
+        let arrival = StreamTime::from_duration(stream.epoch.elapsed());
+        let latest = StreamTime::new(stream.latest.load(Ordering::Relaxed));
+        // Without a publisher before there is nothing to stay behind of.
+        let ahead = if latest == StreamTime::ZERO {
+            latest
+        } else {
+            (latest + HANDOVER - arrival).max(StreamTime::ZERO)
+        };
+        let source = Arc::new(Source {
+            id,
+            native,
+            ahead,
+            stream: Arc::clone(&stream),
+            next_index: AtomicU64::new(0),
+        });
         stream.begin(Publisher { source: Arc::clone(&source), control });
         Self { source }
     }

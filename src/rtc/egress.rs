@@ -35,8 +35,8 @@ struct Track<const HZ: u32> {
     /// The source of the current run; `None` where the next packet begins one.
     run: Option<SourceId>,
     last_source: Option<SourceId>,
-    /// The latest packet: its time in the source's clock, and when it was written.
-    last: Option<(Ticks<HZ>, Instant)>,
+    /// The latest packet, in the source's clock and on the stream's timeline.
+    last: Option<(Ticks<HZ>, StreamTime)>,
 }
 
 impl<const HZ: u32> Track<HZ> {
@@ -48,11 +48,12 @@ impl<const HZ: u32> Track<HZ> {
         Self { mid, pt, rewriter, run: None, last_source: None, last: None }
     }
 
-    /// Begins a run of `source`, at the same distance in outgoing time as in the source's own.
-    fn start_run(&mut self, source: SourceId, packet: &RtpPacket<HZ>, now: Instant) {
+    /// Begins a run of `source`, at the same distance in outgoing time as in the source's own, or as on the stream's
+    /// timeline: what sender reports have said about it then still holds.
+    fn start_run(&mut self, source: SourceId, packet: &RtpPacket<HZ>) {
         let gap = match self.last {
             Some((time, _)) if self.last_source == Some(source) => packet.rtp_time - time,
-            Some((_, at)) => Ticks::from_duration(now.saturating_duration_since(at)),
+            Some((_, time)) => (packet.time - time).rescale(),
             None => Ticks::ZERO,
         };
         self.rewriter.start_run(packet.seq, packet.rtp_time, gap);
@@ -64,7 +65,7 @@ impl<const HZ: u32> Track<HZ> {
     fn write(&mut self, packet: &RtpPacket<HZ>, epoch: Instant, nackable: bool, rtc: &mut Rtc, now: Instant) {
         let Some((seq, time)) = self.rewriter.map(packet.seq, packet.rtp_time) else { return };
         if self.last.is_none_or(|(last, _)| packet.rtp_time > last) {
-            self.last = Some((packet.rtp_time, now));
+            self.last = Some((packet.rtp_time, packet.time));
         }
         self.send(seq, time, packet, epoch, nackable, rtc, now);
     }
@@ -166,8 +167,8 @@ impl Egress {
             packets.clear();
             packetizer.packetize(unit, &mut packets);
             let mut step = match track.last {
-                Some((_, at)) if !same_source && track.last_source != Some(newest.source) => {
-                    VideoTicks::from_duration(now.saturating_duration_since(at)).max(VideoTicks::new(1))
+                Some((_, before)) if track.last_source != Some(newest.source) => {
+                    (time - before).rescale().max(VideoTicks::new(1))
                 }
                 _ => SQUEEZED_STEP.rescale::<90_000>(),
             };
@@ -177,7 +178,7 @@ impl Egress {
                 track.send(seq, out, packet, self.seat.stream().epoch(), true, rtc, now);
             }
             track.last_source = Some(newest.source);
-            track.last = Some((time.rescale(), now));
+            track.last = Some((time.rescale(), time));
             time += SQUEEZED_STEP;
         }
         track.run = None;
@@ -195,7 +196,7 @@ impl Egress {
                 RtpUnit::Audio { source, packet } => {
                     if let Some(track) = &mut self.audio {
                         if track.run != Some(*source) {
-                            track.start_run(*source, packet, now);
+                            track.start_run(*source, packet);
                         }
                         track.write(packet, epoch, false, rtc, now);
                     }
@@ -229,7 +230,7 @@ impl Egress {
         }
         let Some(first) = unit.packets.first() else { return Ok(()) };
         if track.run != Some(unit.source) {
-            track.start_run(unit.source, first, now);
+            track.start_run(unit.source, first);
         }
         for packet in unit.packets.iter() {
             track.write(packet, epoch, true, rtc, now);

@@ -24,16 +24,32 @@ const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 struct KeyframeRequests {
     wanted: bool,
     last: Option<Instant>,
+    /// When to want another one.
+    again: Option<Instant>,
 }
+
+/// When a player that joins gets a second keyframe: ffmpeg with `nobuffer` throws away what it has probed, the first
+/// one with it.
+const SECOND_KEYFRAME: Duration = Duration::from_millis(1_500);
 
 impl KeyframeRequests {
     fn want(&mut self) {
         self.wanted = true;
     }
 
+    /// For someone who joins.
+    fn want_two(&mut self, now: Instant) {
+        self.want();
+        self.again = Some(now + SECOND_KEYFRAME);
+    }
+
     /// Whether to send a request now.
     fn poll(&mut self, now: Instant) -> bool {
-        let due = self.wanted && self.poll_timeout().is_none_or(|at| at <= now);
+        if self.again.is_some_and(|at| at <= now) {
+            self.again = None;
+            self.want();
+        }
+        let due = self.wanted && self.last.is_none_or(|last| now.duration_since(last) >= KEYFRAME_INTERVAL);
         if due {
             self.last = Some(now);
         }
@@ -41,7 +57,11 @@ impl KeyframeRequests {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.last.filter(|_| self.wanted).map(|last| last + KEYFRAME_INTERVAL)
+        let repeat = self.last.filter(|_| self.wanted).map(|last| last + KEYFRAME_INTERVAL);
+        match (repeat, self.again) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 
     /// A keyframe came. It answers a request only if it was made after it, which cannot be known: the next one
@@ -111,7 +131,11 @@ impl Ingest {
     }
 
     pub(super) fn request_keyframe(&mut self, now: Instant, rtc: &mut Rtc) {
-        self.keyframes.want();
+        if self.publication.source().frames_wanted() {
+            self.keyframes.want_two(now);
+        } else {
+            self.keyframes.want();
+        }
         self.send_keyframe_request(now, rtc);
     }
 
@@ -158,7 +182,7 @@ impl Ingest {
 
     fn video_packet(&mut self, received: &Received, now: Instant, rtc: &mut Rtc) {
         let source = Arc::clone(self.publication.source());
-        let arrival = source.stream().time_at(received.timestamp);
+        let arrival = source.time_at(received.timestamp);
         self.note_report(received, Kind::Video, arrival);
         let rtp_time = ticks(received);
         let packet = RtpPacket {
@@ -178,13 +202,14 @@ impl Ingest {
             source.push_rtp(now, &RtpUnit::Video(video));
         }
         if self.frames.video(now, packet) {
-            self.request_keyframe(now, rtc);
+            self.keyframes.want();
+            self.send_keyframe_request(now, rtc);
         }
     }
 
     fn audio_packet(&mut self, received: &Received, now: Instant) {
         let source = Arc::clone(self.publication.source());
-        let arrival = source.stream().time_at(received.timestamp);
+        let arrival = source.time_at(received.timestamp);
         self.note_report(received, Kind::Audio, arrival);
         let rtp_time = ticks(received);
         let packet = RtpPacket {
@@ -261,6 +286,20 @@ mod tests {
         assert!(requests.poll(at(1_000)), "no keyframe came");
         requests.received();
         assert!(!requests.poll(at(2_000)));
+        assert_eq!(requests.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_player_that_joins_gets_a_second_keyframe_for_the_one_it_may_throw_away() {
+        let start = Instant::now();
+        let mut requests = KeyframeRequests::default();
+        requests.want_two(start);
+        assert!(requests.poll(start));
+        requests.received();
+        assert_eq!(requests.poll_timeout(), Some(start + SECOND_KEYFRAME));
+        assert!(!requests.poll(start + KEYFRAME_INTERVAL));
+        assert!(requests.poll(start + SECOND_KEYFRAME));
+        requests.received();
         assert_eq!(requests.poll_timeout(), None);
     }
 

@@ -1,6 +1,7 @@
 //! WebRTC: ICE-lite, DTLS-SRTP and RTP through str0m, on one thread per core and one UDP port.
 
 mod directory;
+mod dtls;
 mod egress;
 mod ingest;
 mod negotiate;

@@ -13,6 +13,7 @@ use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig};
 
 use super::Error;
+use super::dtls::OpenSslDtls;
 
 /// The H.264 profiles offered and accepted, in order of preference: constrained baseline, baseline, main, high.
 /// Payload type, RTX payload type, profile-level-id (RFC 6184 section 8.1). Always packetization-mode 1; levels
@@ -61,7 +62,9 @@ pub(super) struct Negotiated {
 impl Negotiator {
     /// `candidates` are the addresses at which peers reach the UDP port.
     pub(super) fn new(candidates: Vec<SocketAddr>) -> Result<Self, Error> {
-        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        // aws-lc encrypts packets fastest. Its DTLS knows no RSA, which GStreamer's certificates use: OpenSSL's does.
+        let crypto =
+            Arc::new(CryptoProvider { dtls_provider: &OpenSslDtls, ..str0m::crypto::from_feature_flags() });
         let certificate = crypto.dtls_provider.generate_certificate().ok_or(Error::Certificate)?;
         Ok(Self { crypto, certificate, candidates })
     }

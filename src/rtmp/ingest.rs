@@ -60,7 +60,7 @@ impl Ingest {
 
     /// Takes a video message.
     pub(super) fn video(&mut self, timestamp: u32, payload: Bytes, now: Instant) -> Option<Notice> {
-        let arrival = self.publication.source().stream().time_at(now);
+        let arrival = self.publication.source().time_at(now);
         // Sequence headers carry whatever timestamp their encoder likes.
         let dts = if is_sequence_header(&payload) {
             arrival
@@ -80,7 +80,7 @@ impl Ingest {
 
     /// Takes an audio message.
     pub(super) fn audio(&mut self, timestamp: u32, payload: Bytes, now: Instant) -> Option<Notice> {
-        let arrival = self.publication.source().stream().time_at(now);
+        let arrival = self.publication.source().time_at(now);
         let time = if is_sequence_header(&payload) {
             arrival
         } else {

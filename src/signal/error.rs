@@ -28,6 +28,8 @@ pub(crate) enum ApiError {
     MediaType { expected: &'static str },
     #[error("the body could not be read: {0}")]
     Body(String),
+    #[error("this address does not take that method")]
+    MethodNotAllowed,
     #[error("there is no such page")]
     NotFound,
     #[error("the request needs an If-Match header with the session's entity tag, or * to restart ICE")]
@@ -57,6 +59,7 @@ impl ApiError {
             Self::ReferenceBPictures => "b_frames_unsupported",
             Self::MediaType { .. } => "unsupported_media_type",
             Self::Body(_) => "bad_body",
+            Self::MethodNotAllowed => "method_not_allowed",
             Self::NotFound => "not_found",
             Self::PreconditionRequired => "precondition_required",
             Self::PreconditionFailed => "precondition_failed",
@@ -78,6 +81,7 @@ impl ApiError {
             },
             Self::Hub(_) | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::StreamNotFound | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::ReferenceBPictures => StatusCode::UNPROCESSABLE_ENTITY,
             Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use include_dir::{Dir, include_dir};
 use serde_json::{Value, json};
@@ -24,7 +24,10 @@ pub(super) async fn config(State(server): State<Arc<Server>>) -> Json<Value> {
 }
 
 /// `GET` of anything else.
-pub(super) async fn file(uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn file(method: Method, uri: Uri) -> Result<Response, ApiError> {
+    if method != Method::GET && method != Method::HEAD {
+        return Err(ApiError::NotFound);
+    }
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
     let public = path == "index.html" || path == "style.css" || path.starts_with("src/");

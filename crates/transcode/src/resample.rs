@@ -109,7 +109,9 @@ fn block_sizes(rate: u32) -> Option<(usize, usize)> {
         return None;
     }
     let units = MIN_BLOCK.div_ceil(shorter);
-    Some((unit_in * units, unit_out * units))
+    let (block_in, block_out) = (unit_in * units, unit_out * units);
+    // A rate far below any encoder's would otherwise blow up one frame to seconds of sound.
+    (block_in.max(block_out) <= MAX_BLOCK).then_some((block_in, block_out))
 }
 
 fn gcd(a: u32, b: u32) -> u32 {

@@ -66,8 +66,11 @@ fn depacketizer(input: &[u8], trace: &mut Trace) {
             marker: flags & 1 != 0,
             payload: payload.into(),
         };
-        sent.entry(packet.time.get()).or_default().push(Bytes::copy_from_slice(payload));
+        let late = depacketizer.counters().late;
         depacketizer.push(&packet);
+        if depacketizer.counters().late == late {
+            sent.entry(packet.time.get()).or_default().push(Bytes::copy_from_slice(payload));
+        }
         while let Some(unit) = depacketizer.pull() {
             check(&unit, &sent, &mut last, trace);
         }
