@@ -19,7 +19,7 @@ import { ROWS, format } from './lib/table.mjs';
 
 /** @type {{ rows: string[], run: (context: Context) => Promise<Result[]> }[]} */
 const MEASUREMENTS = [
-  { rows: ['rtmp_to_rtp', 'rtmp_to_rtmp'], run: (context) => load(context, 'frame-delay') },
+  { rows: ['rtmp_to_rtp', 'rtmp_to_rtmp', 'rtp_to_rtmp'], run: (context) => load(context, 'frame-delay') },
   { rows: ['audio_aac_to_opus', 'audio_opus_to_aac'], run: (context) => load(context, 'audio-delay') },
   { rows: ['glass_to_chromium', 'glass_to_chromium_sound', 'glass_to_rtmp'], run: glassToGlass.measure },
   { rows: ['first_webrtc', 'first_webrtc_click'], run: firstPicture.chromiumJoins },

@@ -13,6 +13,7 @@
 export const ROWS = [
   { id: 'rtmp_to_rtp', what: 'a frame in the server, RTMP in to last RTP packet out', unit: 'ms', limit: 2, srs: '1.8 ms' },
   { id: 'rtmp_to_rtmp', what: 'RTMP in to RTMP out', unit: 'ms', limit: 2, srs: '334 ms (1.3 tuned)' },
+  { id: 'rtp_to_rtmp', what: '  RTP in to RTMP out', unit: 'ms', srs: '' },
   { id: 'audio_aac_to_opus', what: 'sound: delay added, AAC to Opus', unit: 'ms', limit: 35, srs: '-' },
   { id: 'audio_opus_to_aac', what: 'sound: delay added, Opus to AAC', unit: 'ms', limit: 60, srs: '-' },
   { id: 'glass_to_chromium', what: 'glass to glass, RTMP to Chromium, picture', unit: 'ms', limit: 95, srs: '94 ms (tuned)' },

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 
 use crate::case::{self, Cost, Failure, HANG};
 use crate::corpus;
@@ -68,7 +68,10 @@ pub(crate) struct Report {
 ///
 /// If the corpus cannot be read, or a failing input cannot be written.
 pub(crate) fn fuzz(target: &Target, until: Until, seed: u64) -> Result<Report> {
-    let mut run = Run::new(target)?;
+    let mut run = Run::new(target);
+    if target.native {
+        run.record()?;
+    }
     let start = Instant::now();
     let mut base: Vec<Vec<u8>> = (target.seeds)();
     base.extend(corpus::load(&corpus::corpus_dir(target))?.into_iter().map(|entry| entry.input));
@@ -117,13 +120,11 @@ fn choose<'a>(rng: &mut Rng, base: &'a [Vec<u8>], found: &'a VecDeque<Vec<u8>>) 
 ///
 /// # Errors
 ///
-/// If a hanging input cannot be written.
-pub(crate) fn replay(target: &Target, input: &[u8]) -> Result<Result<Cost, Failure>> {
-    let mut run = Run::new(target)?;
+/// What is wrong with the target.
+pub(crate) fn replay(target: &Target, input: &[u8]) -> Result<Cost, Failure> {
+    let mut run = Run::new(target);
     run.warm_up();
-    let result = run.once(input);
-    run.finish()?;
-    Ok(result)
+    run.once(input)
 }
 
 /// The case under way, for the watchdog.
@@ -146,16 +147,9 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(target: &'a Target) -> Result<Self> {
+    fn new(target: &'a Target) -> Self {
         let current = Arc::default();
-        let record = if target.native {
-            fs::create_dir_all(corpus::artifacts_dir(target))
-                .context("cannot make the directory of artifacts")?;
-            Some(File::create(corpus::current_file(target)).context("cannot record the case under way")?)
-        } else {
-            None
-        };
-        Ok(Self {
+        Self {
             target,
             trace: Trace::default(),
             seen: Seen::default(),
@@ -163,8 +157,18 @@ impl<'a> Run<'a> {
             report: Report::default(),
             _watched: watch(target.name, Arc::clone(&current)),
             current,
-            record,
-        })
+            record: None,
+        }
+    }
+
+    /// From now on every input is on disk before it runs.
+    fn record(&mut self) -> Result<()> {
+        fs::create_dir_all(corpus::artifacts_dir(self.target))
+            .context("cannot make the directory of artifacts")?;
+        let file =
+            File::create(corpus::current_file(self.target)).context("cannot record the case under way")?;
+        self.record = Some(file);
+        Ok(())
     }
 
     /// Runs a case; true if it did something new.

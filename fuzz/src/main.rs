@@ -87,7 +87,7 @@ fn replay(files: &[PathBuf], out: &mut impl Write) -> Result<bool> {
     }
     let mut failed = 0;
     for (target, entry) in &entries {
-        if let Err(failure) = engine::replay(target, &entry.input)? {
+        if let Err(failure) = engine::replay(target, &entry.input) {
             failed += 1;
             writeln!(out, "{}: {failure}", entry.path.display())?;
         }

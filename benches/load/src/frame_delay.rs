@@ -1,7 +1,7 @@
-//! How long a picture stays in the server: from the moment before the RTMP publisher writes it to the arrival of its last
-//! RTP packet at a WebRTC viewer, and of its last byte at an RTMP player.
+//! How long a picture stays in the server: from the moment before the publisher writes it to the arrival of its last RTP
+//! packet at a WebRTC viewer, or of its last byte at an RTMP player.
 
-use std::collections::HashMap;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -14,13 +14,19 @@ use crate::{Bench, rtc, rtmp, stats};
 
 const SETTLE: Duration = Duration::from_secs(4);
 
+const NOTE: &str = "write of the frame to arrival of its last packet at a client of the same process";
+
 pub(crate) async fn run(bench: &Bench) -> Result<()> {
-    let server = bench.server("frame-delay").await?;
+    from_rtmp(bench).await?;
+    from_webrtc(bench).await
+}
+
+async fn from_rtmp(bench: &Bench) -> Result<()> {
+    let server = bench.server("frame-delay-rtmp").await?;
     let mut tasks = bench.tasks();
     let sent = Sent::default();
     tasks.spawn(rtmp::publish(bench.media(), server.rtmp("a"), 0, sent.clone()));
     bench.until_published(&sent).await?;
-
     let (at_viewer, at_player) = (Times::default(), Times::default());
     let times = at_viewer.clone();
     let mut pictures = Pictures::default();
@@ -32,32 +38,54 @@ pub(crate) async fn run(bench: &Bench) -> Result<()> {
         }
         true
     }));
-    let times = at_player.clone();
-    tasks.spawn(rtmp::play(server.rtmp("a"), move |now, event| {
+    tasks.spawn(play(server.rtmp("a"), at_player.clone()));
+    let sent = live(bench, &sent).await;
+    tasks.healthy()?;
+    stats::spread("rtmp_to_rtp", delays(&sent, &at_viewer)?, NOTE)?;
+    stats::spread("rtmp_to_rtmp", delays(&sent, &at_player)?, NOTE)?;
+    drop(tasks);
+    server.stop().await
+}
+
+async fn from_webrtc(bench: &Bench) -> Result<()> {
+    let server = bench.server("frame-delay-webrtc").await?;
+    let mut tasks = bench.tasks();
+    let sent = Sent::default();
+    tasks.spawn(rtc::publish(bench.media(), server.whip("a"), 0, sent.clone()));
+    bench.until_published(&sent).await?;
+    let at_player = Times::default();
+    tasks.spawn(play(server.rtmp("a"), at_player.clone()));
+    let sent = live(bench, &sent).await;
+    tasks.healthy()?;
+    stats::spread("rtp_to_rtmp", delays(&sent, &at_player)?, NOTE)?;
+    drop(tasks);
+    server.stop().await
+}
+
+fn play(url: String, times: Times) -> impl Future<Output = Result<()>> {
+    rtmp::play(url, move |now, event| {
         if let Event::Video { payload, .. } = event
             && let Some(number) = marked(&payload)
         {
             times.note(number.into(), now);
         }
         true
-    }));
+    })
+}
 
+/// What is sent in the time of the measurement.
+async fn live(bench: &Bench, sent: &Sent) -> Vec<(u64, Instant)> {
     tokio::time::sleep(SETTLE).await;
     let (from, to) = (Instant::now(), Instant::now() + bench.duration(10, 60));
     tokio::time::sleep_until(to.into()).await;
     // The last pictures need a moment to arrive.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    tasks.healthy()?;
-    let sent: Vec<_> = sent.video.copy().into_iter().filter(|(_, at)| (from..to).contains(at)).collect();
-    let note = "write of the frame to arrival of its last packet at a client of the same process";
-    stats::spread("rtmp_to_rtp", delays(&sent, &at_viewer.copy())?, note)?;
-    stats::spread("rtmp_to_rtmp", delays(&sent, &at_player.copy())?, note)?;
-    drop(tasks);
-    server.stop().await
+    sent.video.copy().into_iter().filter(|(_, at)| (from..to).contains(at)).collect()
 }
 
 /// Milliseconds from sending to arrival.
-fn delays(sent: &[(u64, Instant)], arrived: &HashMap<u64, Instant>) -> Result<Vec<f64>> {
+fn delays(sent: &[(u64, Instant)], arrived: &Times) -> Result<Vec<f64>> {
+    let arrived = arrived.copy();
     let delays: Vec<f64> = sent
         .iter()
         .filter_map(|(number, at)| {

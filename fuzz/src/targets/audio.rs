@@ -17,7 +17,7 @@ use crate::trace::Trace;
 /// Frames of one case: enough for a decoder to be made anew and replaced.
 const MAX_FRAMES: usize = 24;
 /// The decoders' tables and buffers, the resampler's, and samples of one frame; the C libraries' own are not seen.
-const TRANSCODER_MEMORY: usize = 8 << 20;
+const TRANSCODER_MEMORY: usize = 2 << 20;
 /// Times beyond this are wrong by so much that arithmetic saturates; order is lost there.
 const ORDINARY: i64 = i64::MAX / 4;
 

@@ -27,7 +27,7 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 pub(crate) const BUFFER: Target = Target {
     // Up to 1024 packets with their payloads, each in an allocation of its own, and the model beside them.
     memory: 2 << 20,
-    max_len: 16 << 10,
+    max_len: 4 << 10,
     dictionary: &[&[0x80], &[0x81, 0, 0, 0x0b, 0xb8], &[0x82, 0xff, 0xff], &[1, 1, 0, 0], &[0xff, 0xff]],
     ..Target::new("jitter_buffer", "audio packets in any order, and time going by", buffer)
 };

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -27,8 +28,13 @@ def delete(session):
         say(deleted=response.status)
 
 
+_saying = threading.Lock()
+
+
 def say(**fields):
-    print(json.dumps(fields), flush=True)
+    # Picture and sound report from threads of their own.
+    with _saying:
+        print(json.dumps(fields), flush=True)
 
 
 def say_frame(code, at):
