@@ -72,6 +72,9 @@ export class Recording {
     part.sizes = this.sizes;
     part.frames = this.frames.filter((frame) => frame.at >= at);
     const anchors = this.anchors.filter((anchor) => anchor.at >= at);
+    // A player that times only the start of its sound plays on from there.
+    const before = this.anchors.findLast((anchor) => anchor.at < at);
+    if (anchors.length === 0 && before) anchors.push({ seconds: before.seconds + at - before.at, at });
     const start = anchors[0]?.seconds ?? 0;
     part.anchors = anchors.map((anchor) => ({ seconds: anchor.seconds - start, at: anchor.at }));
     const bytes = Buffer.concat(this.sound);
