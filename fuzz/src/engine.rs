@@ -261,7 +261,7 @@ fn watch(target: &'static str, current: Arc<Mutex<Current>>) -> mpsc::Sender<()>
         while receiver.recv_timeout(Duration::from_millis(500)) == Err(RecvTimeoutError::Timeout) {
             let current = current.lock().unwrap_or_else(PoisonError::into_inner);
             // A little more than the limit: a case that ends by itself is reported in the ordinary way.
-            if !current.since.is_some_and(|since| since.elapsed() > HANG + HANG / 2) {
+            if current.since.is_none_or(|since| since.elapsed() < HANG + HANG / 2) {
                 continue;
             }
             let saved = corpus::by_name(target)

@@ -17,7 +17,7 @@ impl Rng {
     /// A number below `bound`; zero where there is none.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let bound = u128::try_from(bound).unwrap_or_default();
-        usize::try_from(u128::from(self.next()) * bound >> 64).unwrap_or_default()
+        usize::try_from((u128::from(self.next()) * bound) >> 64).unwrap_or_default()
     }
 
     /// True once in `times`.

@@ -55,10 +55,3 @@ impl<'a> Source<'a> {
         std::mem::take(&mut self.0)
     }
 }
-
-/// Appends what [`Source::block`] reads.
-#[cfg(test)]
-pub(crate) fn put_block(out: &mut Vec<u8>, block: &[u8]) {
-    out.extend(u16::try_from(block.len()).unwrap().to_be_bytes());
-    out.extend(block);
-}
