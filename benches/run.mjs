@@ -21,7 +21,10 @@ import { ROWS, format } from './lib/table.mjs';
 const MEASUREMENTS = [
   { rows: ['rtmp_to_rtp', 'rtmp_to_rtmp', 'rtp_to_rtmp'], run: (context) => load(context, 'frame-delay') },
   { rows: ['audio_aac_to_opus', 'audio_opus_to_aac'], run: (context) => load(context, 'audio-delay') },
-  { rows: ['glass_to_chromium', 'glass_to_chromium_sound', 'glass_to_rtmp'], run: glassToGlass.measure },
+  {
+    rows: ['glass_to_chromium', 'glass_to_chromium_sound', 'glass_to_rtmp', 'glass_to_rtmp_wire'],
+    run: glassToGlass.measure,
+  },
   { rows: ['first_webrtc', 'first_webrtc_click'], run: firstPicture.chromiumJoins },
   { rows: ['first_webrtc_wire'], run: (context) => load(context, 'join-webrtc') },
   { rows: ['first_rtmp', 'first_rtmp_backlog'], run: firstPicture.rtmpJoins },
@@ -40,7 +43,9 @@ const words = (process.env['ROWS'] ?? '').split(/[\s,]+/).filter((word) => word 
 const chosen = MEASUREMENTS.filter(
   ({ rows }) => words.length === 0 || rows.some((row) => words.some((word) => row.includes(word))),
 );
-if (chosen.length === 0) throw new Error(`no row is called ${words.join(' or ')}: there are ${ROWS.map((r) => r.id).join(' ')}`);
+if (chosen.length === 0) {
+  throw new Error(`no row is called ${words.join(' or ')}: there are ${ROWS.map((row) => row.id).join(' ')}`);
+}
 
 /** @type {Map<string, Result | { failed: string }>} */
 const results = new Map();

@@ -13,4 +13,4 @@ if [ ! -f $media ] || [ benches/media.sh -nt $media ]; then
   mkdir -p .cache/bench
   benches/media.sh $media
 fi
-exec node benches/run.mjs
+QUEQIAO_BIN=${CARGO_TARGET_DIR:-target}/release/queqiao exec node benches/run.mjs

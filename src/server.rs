@@ -43,6 +43,7 @@ async fn serve(config: Config) -> Result<()> {
 
     let rtmp = tokio::spawn(rtmp::serve(
         rtmp_listener,
+        rtmp::Threads::start()?,
         Arc::new(rtmp::Shared {
             hub: Arc::clone(&hub),
             apps: Arc::clone(&apps),

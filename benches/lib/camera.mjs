@@ -1,6 +1,7 @@
 /**
- * A camera and a microphone in front of an RTMP pusher: a bar-coded frame exactly when it is due, sound in pieces of a few
- * milliseconds. The tests' source makes the same picture and sound, but hands both over in lumps, which shows in delays.
+ * A camera and a microphone in front of an RTMP pusher: a bar-coded frame exactly when it is due, sound in pieces of a
+ * few milliseconds. The tests' source makes the same picture and sound, but hands both over in lumps, which shows in
+ * delays.
  */
 import { CLOCK_MODULUS, FLASH_FRAMES, paint } from '../../tests/lib/barcode.mjs';
 import { synthesize } from '../../tests/lib/sound.mjs';

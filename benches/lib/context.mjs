@@ -28,7 +28,7 @@ export async function load(context, ...measurement) {
   mkdirSync(CACHE, { recursive: true });
   const args = ['--server', binary(), '--media', join(CACHE, 'media.flv'), '--logs', CACHE];
   if (context.quick) args.push('--quick');
-  const program = process.env['BENCH_BIN'] ?? join(TARGET, 'release/queqiao-bench');
+  const program = join(TARGET, 'release/queqiao-bench');
   const { stdout } = await promisify(execFile)(program, [...args, ...measurement], { timeout: LOAD_MS });
   return stdout
     .trim()

@@ -11,25 +11,26 @@
 
 /** @type {Row[]} */
 export const ROWS = [
-  { id: 'rtmp_to_rtp', what: 'a frame in the server, RTMP in to last RTP packet out', unit: 'ms', limit: 2, srs: '1.8 ms' },
+  { id: 'rtmp_to_rtp', what: 'frame in server, RTMP in to last RTP packet out', unit: 'ms', limit: 2, srs: '1.8 ms' },
   { id: 'rtmp_to_rtmp', what: 'RTMP in to RTMP out', unit: 'ms', limit: 2, srs: '334 ms (1.3 tuned)' },
   { id: 'rtp_to_rtmp', what: '  RTP in to RTMP out', unit: 'ms', srs: '' },
   { id: 'audio_aac_to_opus', what: 'sound: delay added, AAC to Opus', unit: 'ms', limit: 35, srs: '-' },
   { id: 'audio_opus_to_aac', what: 'sound: delay added, Opus to AAC', unit: 'ms', limit: 60, srs: '-' },
-  { id: 'glass_to_chromium', what: 'glass to glass, RTMP to Chromium, picture', unit: 'ms', limit: 95, srs: '94 ms (tuned)' },
-  { id: 'glass_to_chromium_sound', what: '  the same with sound, lips in sync', unit: 'ms', srs: '' },
-  { id: 'glass_to_rtmp', what: 'glass to glass, Chromium to RTMP player', unit: 'ms', limit: 75, srs: '76 ms (tuned)' },
-  { id: 'first_webrtc', what: 'first picture, Chromium joins RTMP: POST to shown', unit: 'ms', limit: 300, srs: 'up to a GOP' },
+  { id: 'glass_to_chromium', what: 'glass to glass, RTMP to Chromium', unit: 'ms', limit: 95, srs: '94 (tuned)' },
+  { id: 'glass_to_chromium_sound', what: '  with sound, lips in sync', unit: 'ms', srs: '' },
+  { id: 'glass_to_rtmp', what: 'glass to glass, Chromium to RTMP player', unit: 'ms', limit: 75, srs: '76 (tuned)' },
+  { id: 'glass_to_rtmp_wire', what: '  the same to the arrival of the tag', unit: 'ms', srs: '' },
+  { id: 'first_webrtc', what: 'first picture, Chromium joins RTMP: POST', unit: 'ms', limit: 300, srs: 'to a GOP' },
   { id: 'first_webrtc_click', what: '  the same from the click', unit: 'ms', srs: '' },
-  { id: 'first_webrtc_wire', what: '  the same without a browser, keyframe received', unit: 'ms', srs: '' },
-  { id: 'first_rtmp', what: 'first picture, RTMP player joins Chromium', unit: 'ms', limit: 500, srs: '6.5 s or backlog' },
+  { id: 'first_webrtc_wire', what: '  to keyframe received, no browser', unit: 'ms', srs: '' },
+  { id: 'first_rtmp', what: 'first picture, RTMP player joins Chromium', unit: 'ms', limit: 500, srs: '6.5 s' },
   { id: 'first_rtmp_backlog', what: '  how far behind live it is then', unit: 'ms', limit: 67, srs: '2.6 s' },
   { id: 'lip_to_chromium', what: 'lip-sync error, RTMP to Chromium', unit: 'ms', limit: 40, srs: 'no reports' },
   { id: 'lip_to_rtmp', what: 'lip-sync error, Chromium to RTMP player', unit: 'ms', limit: 40, srs: '' },
   { id: 'lip_floor', what: '  Chromium to itself: the instrument', unit: 'ms', srs: '' },
-  { id: 'cpu_rtmp', what: 'CPU: an RTMP publisher that nobody watches', unit: '%', limit: 0.05, srs: '0.38 % (0.056 off)' },
+  { id: 'cpu_rtmp', what: 'CPU: an RTMP publisher that nobody watches', unit: '%', limit: 0.05, srs: '0.38 %' },
   { id: 'cpu_rtmp_to_webrtc', what: 'CPU: the same with one WebRTC viewer', unit: '%', limit: 0.5, srs: '0.5 %' },
-  { id: 'cpu_webrtc_to_rtmp', what: 'CPU: a WebRTC publisher with one RTMP player', unit: '%', limit: 0.7, srs: '1.1 %' },
+  { id: 'cpu_webrtc_to_rtmp', what: 'CPU: WebRTC publisher with one RTMP player', unit: '%', limit: 0.7, srs: '1.1 %' },
   { id: 'more_webrtc_cpu', what: 'CPU: each further WebRTC viewer', unit: '%', limit: 0.08, srs: '0.12 %' },
   { id: 'more_webrtc_memory', what: 'memory: each further WebRTC viewer', unit: 'KB', limit: 350, srs: '700 KB' },
   { id: 'more_rtmp_cpu', what: 'CPU: each further RTMP player', unit: '%', limit: 0.012, srs: '0.012-0.036 %' },
@@ -90,8 +91,9 @@ export function format(results) {
     }
   }
   const widths = (lines[0] ?? []).map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
-  const render = (/** @type {string[]} */ line) =>
-    line.map((cell, i) => (i === 0 || i === 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ');
+  /** @param {string} cell @param {number} i */
+  const pad = (cell, i) => (i === 0 || i === 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0));
+  const render = (/** @type {string[]} */ line) => line.map(pad).join('  ');
   const rule = widths.map((width) => '-'.repeat(width)).join('  ');
   return [render(lines[0] ?? []), rule, ...lines.slice(1).map(render)].join('\n');
 }

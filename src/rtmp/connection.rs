@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,10 +11,11 @@ use queqiao_room::{Error as RoomError, Grant, Permission, StreamKey};
 use queqiao_rtmp::address::Address;
 use queqiao_rtmp::server::{Config, Event, Level, PlayRequest, PublishRequest, Refusal, Session};
 use smallvec::SmallVec;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Sleep, sleep_until, timeout};
 use tracing::{Span, info, info_span, warn};
 
 use super::Shared;
@@ -82,7 +84,7 @@ enum Role {
 
 /// What woke the connection.
 enum Wake {
-    Readable(io::Result<()>),
+    Read(io::Result<usize>),
     Writable(io::Result<()>),
     Message(Bytes),
     Replaced,
@@ -93,7 +95,8 @@ enum Wake {
 
 /// A connection.
 pub(super) struct Connection {
-    socket: TcpStream,
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
     session: Session,
     shared: Arc<Shared>,
     role: Role,
@@ -107,8 +110,10 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(socket: TcpStream, shared: Arc<Shared>) -> Self {
         let now = Instant::now();
+        let (reader, writer) = socket.into_split();
         Self {
-            socket,
+            reader,
+            writer,
             session: Session::new(Config { chunk_size: CHUNK_SIZE, ..Config::default() }),
             shared,
             role: Role::Idle,
@@ -147,11 +152,11 @@ impl Connection {
         loop {
             self.collect_output();
             self.write()?;
-            let wake = self.wait(timer.as_mut()).await;
+            let wake = self.wait(&mut buffer, timer.as_mut()).await;
             match wake {
-                Wake::Readable(result) => {
-                    result?;
-                    self.read(&mut buffer)?;
+                Wake::Read(result) => {
+                    let input = buffer.get(..result?).unwrap_or_default();
+                    self.read(input)?;
                     if !matches!(self.role, Role::Idle) && timer.is_elapsed() {
                         timer.as_mut().reset(self.next_check().into());
                     }
@@ -169,9 +174,9 @@ impl Connection {
         }
     }
 
-    async fn wait(&mut self, timer: std::pin::Pin<&mut tokio::time::Sleep>) -> Wake {
+    async fn wait(&mut self, buffer: &mut [u8], timer: Pin<&mut Sleep>) -> Wake {
         let blocked = !self.unsent.is_empty();
-        let (socket, shared) = (&self.socket, &self.shared);
+        let (reader, writer, shared) = (&mut self.reader, &self.writer, &self.shared);
         let role = &mut self.role;
         let activity = async {
             match role {
@@ -190,24 +195,21 @@ impl Connection {
             }
         };
         tokio::select! {
-            result = socket.readable() => Wake::Readable(result),
-            result = socket.writable(), if blocked => Wake::Writable(result),
+            result = reader.read(buffer) => Wake::Read(result),
+            result = writer.writable(), if blocked => Wake::Writable(result),
             wake = activity => wake,
             () = timer => Wake::Timer,
             () = shared.shutdown.cancelled() => Wake::Shutdown,
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> Result<(), Closed> {
-        let count = match self.socket.try_read(buffer) {
-            Ok(0) => return Err(Closed::ByClient),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
+    fn read(&mut self, input: &[u8]) -> Result<(), Closed> {
+        if input.is_empty() {
+            return Err(Closed::ByClient);
+        }
         let now = Instant::now();
         self.last_input = now;
-        let result = self.session.handle_input(buffer.get(..count).unwrap_or_default());
+        let result = self.session.handle_input(input);
         while let Some(event) = self.session.poll_event() {
             self.event(event, now)?;
         }
@@ -327,7 +329,7 @@ impl Connection {
         while !self.unsent.is_empty() {
             let slices: SmallVec<[IoSlice<'_>; MAX_SLICES]> =
                 self.unsent.iter().take(MAX_SLICES).map(|bytes| IoSlice::new(bytes)).collect();
-            let result = self.socket.try_write_vectored(&slices);
+            let result = self.writer.try_write_vectored(&slices);
             drop(slices);
             match result {
                 Ok(0) => return Err(Closed::ByClient),
@@ -393,19 +395,12 @@ impl Connection {
         }
         self.collect_output();
         while let Some(bytes) = self.unsent.pop_front() {
-            self.socket.write_all(&bytes).await?;
+            self.writer.write_all(&bytes).await?;
         }
-        self.socket.shutdown().await?;
+        self.writer.shutdown().await?;
         // Unread input would make the kernel reset the connection, and the client lose our last words.
         let mut rest = [0; 1024];
-        while self.socket.readable().await.is_ok() {
-            match self.socket.try_read(&mut rest) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
+        while self.reader.read(&mut rest).await? > 0 {}
         Ok(())
     }
 }

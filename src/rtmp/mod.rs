@@ -3,9 +3,9 @@
 mod connection;
 mod egress;
 mod ingest;
+mod threads;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +14,14 @@ use queqiao_room::Apps;
 use queqiao_rtmp::amf0::Object;
 use queqiao_rtmp::message::metadata_body;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info_span, warn};
 
 use crate::hub::{Description, Hub};
 use connection::Connection;
+pub(crate) use threads::Threads;
 
 /// What the connections share.
 pub(crate) struct Shared {
@@ -40,7 +41,7 @@ pub(crate) struct Shared {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves connections until shut down, and returns once the last one is closed.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(crate) async fn serve(listener: TcpListener, threads: Threads, shared: Arc<Shared>) {
     let slots = Arc::new(Semaphore::new(shared.max_connections));
     let connections = TaskTracker::new();
     loop {
@@ -60,26 +61,35 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             warn!(%peer, limit = shared.max_connections, "RTMP connection refused: too many");
             continue;
         };
-        if let Err(error) = prepare(&socket) {
-            debug!(%error, "an RTMP connection ended at once");
-            continue;
-        }
-        let connection = Connection::new(socket, Arc::clone(&shared));
-        connections.spawn(run(connection, peer, slot).instrument(info_span!("rtmp", %peer)));
+        let socket = match prepare(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                debug!(%error, "an RTMP connection ended at once");
+                continue;
+            }
+        };
+        let Some(thread) = threads.next() else { continue };
+        let connection = run(socket, Arc::clone(&shared), slot).instrument(info_span!("rtmp", %peer));
+        connections.spawn_on(connection, thread);
     }
     connections.close();
     connections.wait().await;
 }
 
-async fn run(connection: Connection, _peer: SocketAddr, _slot: tokio::sync::OwnedSemaphorePermit) {
-    connection.run().await;
+async fn run(socket: std::net::TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
+    // Registers with the reactor of this thread.
+    match TcpStream::from_std(socket) {
+        Ok(socket) => Connection::new(socket, shared).run().await,
+        Err(error) => debug!(%error, "an RTMP connection ended at once"),
+    }
 }
 
-fn prepare(socket: &TcpStream) -> io::Result<()> {
+fn prepare(socket: TcpStream) -> io::Result<std::net::TcpStream> {
     // A frame is written whole: waiting for more would only add delay.
     socket.set_nodelay(true)?;
     let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
-    socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
+    socket2::SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
+    socket.into_std()
 }
 
 /// The body of `onMetaData` for a player, in RTMP and in FLV. A stream of which nothing is known may have both tracks.
