@@ -43,11 +43,13 @@ test('a browser sees a moving picture when the encoder uses B-frames that nothin
   pushRtmp(scope, s.server.rtmpUrl(stream), { profile: 'main', bframes: 2 });
   const viewer = await s.browser.watchWhenLive({ url: s.server.whepUrl(stream) });
   await viewer.firstFrame(5000);
-  await sleep(8000);
+  await sleep(24_000);
   const recording = await viewer.recording();
   await viewer.stop();
-  // Two frames of three are B-frames, which WebRTC does not carry.
-  assertContent(t, recording, { seconds: 5, skip: 2, missing: 0.7 });
+  // Two frames of three are B-frames, which WebRTC does not carry. The others arrive up to 270 ms before they are due,
+  // and Chromium takes its time to hold them back.
+  assertContent(t, recording.skip(2), { seconds: 18, missing: 0.7, lipSync: 0.4 });
+  assertContent(t, recording.skip(16), { seconds: 5, missing: 0.7 });
 });
 
 test('a browser keeps seeing the stream while others come and go', { timeout: 60_000 }, async (t) => {

@@ -187,9 +187,9 @@ impl Drop for Stream {
     }
 }
 
-/// The distance of a publisher from the one before it. The first sound that a transcoder makes lies up to 60 ms
-/// before the first frame that went in.
-const HANDOVER: StreamTime = StreamTime::new(100_000);
+/// The distance of a publisher from the one before it. The first sound that a transcoder makes lies up to 33 ms
+/// before the first frame that went in; more than that only grows the buffers of players.
+const HANDOVER: StreamTime = StreamTime::new(35_000);
 
 /// A player's place in a stream. Dropping it gives the place up.
 pub(crate) struct Seat {
