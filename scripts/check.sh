@@ -42,7 +42,8 @@ javascript() {
   install_node_modules
   npx --no-install tsc --noEmit -p web-client
   npx --no-install tsc --noEmit -p tests
-  npx --no-install eslint web-client tests
+  npx --no-install tsc --noEmit -p benches
+  npx --no-install eslint web-client tests benches
 }
 
 deny_command() {

@@ -72,10 +72,10 @@ pub(crate) fn save_artifact(target: &Target, kind: &str, input: &[u8]) -> Result
     Ok(path)
 }
 
-/// How a person runs that file again.
+/// How a person runs that file again: in the build that looks hardest.
 pub(crate) fn command(path: &Path) -> String {
     let path = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
-    format!("cargo run --release -p queqiao-fuzz -- replay {}", path.display())
+    format!("make fuzz ARGS=\"replay {}\"", path.display())
 }
 
 /// Checks that every directory of the corpus belongs to a target.

@@ -22,7 +22,7 @@ use super::Shared;
 use super::egress::{CHUNK_SIZE, Egress};
 use super::ingest::{Ingest, Notice};
 use crate::hub::{HubError, NativeForm, PublisherControl};
-use crate::signal::{publisher_gone, unix_now};
+use crate::signal::unix_now;
 
 /// Bytes read at once: a picture of a phone's stream.
 const READ_BUFFER: usize = 16 * 1024;
@@ -186,11 +186,7 @@ impl Connection {
                     Wake::Replaced
                 }
                 Role::Playing(egress) => {
-                    let mut presence = egress.presence();
-                    tokio::select! {
-                        message = egress.next(), if !blocked => Wake::Message(message),
-                        () = publisher_gone(&mut presence, shared.play_wait) => Wake::PublisherGone,
-                    }
+                    egress.next(blocked, shared.play_wait).await.map_or(Wake::PublisherGone, Wake::Message)
                 }
             }
         };

@@ -1,6 +1,7 @@
 //! From the hub to an RTMP player.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use queqiao_media::flv::TagKind;
@@ -11,6 +12,7 @@ use tracing::debug;
 
 use crate::hub::{Seat, SourceId, WireForm};
 use crate::player::{Player, Tag, body};
+use crate::signal::publisher_gone;
 
 /// The chunk size towards every client: most frames of a call are one chunk, and players share their bytes.
 pub(super) const CHUNK_SIZE: u32 = 60_000;
@@ -34,27 +36,26 @@ impl Egress {
         Self { seat, presence, player: Some(player), stream_id }
     }
 
-    pub(super) fn presence(&self) -> watch::Receiver<Option<SourceId>> {
-        self.presence.clone()
-    }
-
     /// Stops or goes on, at the player's wish. It goes on at live.
     pub(super) fn pause(&mut self, paused: bool) {
         self.player = (!paused).then(|| Player::join(&self.seat));
     }
 
-    /// The next message to write.
-    pub(super) async fn next(&mut self) -> Bytes {
+    /// The next message to write, unless the last one is not out yet. `None` once nobody has published for `wait`.
+    pub(super) async fn next(&mut self, blocked: bool, wait: Duration) -> Option<Bytes> {
         loop {
-            let Some(player) = &mut self.player else { return std::future::pending().await };
-            let message = match player.next().await {
+            let tag = tokio::select! {
+                tag = next_tag(&mut self.player), if !blocked => tag,
+                () = publisher_gone(&mut self.presence, wait) => return None,
+            };
+            let message = match tag {
                 Tag::Own { kind, time, body } => message(kind, time, self.stream_id, &body),
                 Tag::Shared { frame, kind, time } if self.stream_id == COMMON_STREAM => frame
                     .wire(WireForm::RtmpMessage, || message(kind, time, COMMON_STREAM, &body(&frame.media))),
                 Tag::Shared { frame, kind, time } => message(kind, time, self.stream_id, &body(&frame.media)),
             };
             if !message.is_empty() {
-                return message;
+                return Some(message);
             }
         }
     }
@@ -62,6 +63,14 @@ impl Egress {
     /// Frames that this player was too slow for.
     pub(super) fn skipped(&self) -> u64 {
         self.player.as_ref().map_or(0, Player::skipped)
+    }
+}
+
+/// The player's next tag; none while it is paused.
+async fn next_tag(player: &mut Option<Player>) -> Tag {
+    match player {
+        Some(player) => player.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -45,6 +45,9 @@ impl SpsInfo {
             |error: &dyn std::fmt::Debug| Error::BadParameterSet { nal_type, reason: format!("{error:?}") };
         let sps = SeqParameterSet::from_bits(RefNal::new(nal, &[], true).rbsp_bits()).map_err(|e| bad(&e))?;
         let (width, height) = sps.pixel_dimensions().map_err(|e| bad(&e))?;
+        if width == 0 || height == 0 {
+            return Err(bad(&"cropped to nothing"));
+        }
         Ok(Self {
             profile_idc: sps.profile_idc.into(),
             constraint_flags: sps.constraint_flags.into(),

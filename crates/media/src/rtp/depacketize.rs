@@ -256,6 +256,8 @@ impl H264Depacketizer {
         if picture.keyframe && picture.headless && self.sps_with_idr {
             picture.damage(Damage::Lost);
         }
+        // A picture that is kept back shows as well how the sender does it.
+        self.sps_with_idr |= picture.sps && (picture.keyframe || picture.damage.is_some());
         if picture.breaks_followers() {
             self.in_sync = false;
         }
