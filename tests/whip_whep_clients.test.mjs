@@ -25,7 +25,8 @@ async function assertWatched(t, scope, stream) {
   const seen = await viewer.recording();
   const played = await player.stop();
   await viewer.stop();
-  assertContent(t, seen, { seconds: 5, skip: 2, latency: 1000, name: 'browser' });
+  // Encoders that begin with their sound and picture apart keep Chromium busy for a while (see republish.test.mjs).
+  assertContent(t, seen, { seconds: 5, skip: 2, latency: 1000, lipSync: 0.2, name: 'browser' });
   assertContent(t, played, { seconds: 5, skip: 2, latency: 1000, name: 'RTMP' });
 }
 
