@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use queqiao_media::frame::RtpPacket;
+use queqiao_media::rtp::begins_keyframe;
 use queqiao_media::sync::{NtpTime, RtpSync};
 use queqiao_media::time::{StreamTime, Ticks};
 use queqiao_media::timeline::Kind;
@@ -235,33 +236,6 @@ fn ntp(time: SystemTime) -> Option<NtpTime> {
     Some(NtpTime((seconds << 32) | fraction))
 }
 
-/// Whether decoding can begin with an RTP payload: it carries a sequence parameter set or the first piece of an IDR
-/// picture (RFC 6184 section 5.2).
-fn begins_keyframe(payload: &[u8]) -> bool {
-    const IDR: u8 = 5;
-    const SPS: u8 = 7;
-    const STAP_A: u8 = 24;
-    const FU_A: u8 = 28;
-    let kind = |byte: &u8| byte & 0x1f;
-    match payload.first().map(kind) {
-        Some(IDR | SPS) => true,
-        Some(STAP_A) => {
-            let mut rest = payload.get(1..).unwrap_or_default();
-            while let [high, low, after @ ..] = rest {
-                if matches!(after.first().map(kind), Some(IDR | SPS)) {
-                    return true;
-                }
-                rest = after.get(usize::from(u16::from_be_bytes([*high, *low]))..).unwrap_or_default();
-            }
-            false
-        }
-        Some(FU_A) => {
-            payload.get(1).is_some_and(|header| header & 0x80 != 0 && matches!(kind(header), IDR | SPS))
-        }
-        Some(_) | None => false,
-    }
-}
-
 /// The packet's timestamp, which str0m has unwrapped.
 fn ticks<const HZ: u32>(received: &Received) -> Ticks<HZ> {
     Ticks::new(i64::try_from(received.time.numer()).unwrap_or(i64::MAX))
@@ -301,31 +275,6 @@ mod tests {
         assert!(requests.poll(start + SECOND_KEYFRAME));
         requests.received();
         assert_eq!(requests.poll_timeout(), None);
-    }
-
-    #[test]
-    fn a_keyframe_begins_with_its_parameter_sets_or_its_first_slice() {
-        for payload in [
-            &[0x65, 1][..],
-            &[0x67, 1],
-            &[0x7c, 0x85, 1],
-            &[24, 0, 1, 0x67, 0, 1, 0x68],
-            &[24, 0, 1, 6, 0, 1, 0x65],
-        ] {
-            assert!(begins_keyframe(payload), "{payload:x?}");
-        }
-        for payload in [
-            &[][..],
-            &[0x41, 1],
-            &[0x68, 1],
-            &[0x7c, 0x05, 1],
-            &[0x7c, 0x81],
-            &[24, 0, 1, 0x41],
-            &[24, 0, 9, 6],
-            &[28],
-        ] {
-            assert!(!begins_keyframe(payload), "{payload:x?}");
-        }
     }
 
     #[test]

@@ -8,20 +8,25 @@
 use crate::time::{AudioTicks, StreamTime, VideoTicks};
 use crate::timeline::{Kind, PerKind};
 
-/// How fast a track moves to where sender reports put it, per second of media: 2 %, which a player's buffer absorbs
-/// and no ear notices.
-pub const SLEW_PER_SECOND: StreamTime = StreamTime::new(20_000);
+/// How fast a track that plays moves to where sender reports put it, per second of media: 0.3 %, which sound can be
+/// stretched by without a drop-out and no ear notices.
+pub const SLEW_PER_SECOND: StreamTime = StreamTime::new(3_000);
 
 /// The largest error that is corrected gradually. Above it sound and picture are further apart than during the 25
 /// seconds it would take would be tolerable, so the track jumps.
-pub const MAX_SLEWED: StreamTime = StreamTime::new(500_000);
+pub const MAX_SLEWED: StreamTime = StreamTime::new(75_000);
+
+/// The largest error of the publisher's clock as a whole that is corrected gradually, and the largest contradiction
+/// of a report to what is known that is believed at once.
+const MAX_CLOCK_ERROR: StreamTime = StreamTime::new(500_000);
 
 /// How fast the publisher's clock as a whole follows arrivals, per second: ten times the error of a bad crystal, and
 /// slow enough that a queue in the network leaves no trace.
 const DRIFT_PER_SECOND: StreamTime = StreamTime::new(1_000);
 
-/// How long from its first packet a track is moved at once to its fastest packet: media begins in a burst.
-const ACQUISITION: StreamTime = StreamTime::new(1_000_000);
+/// How long from its first packet a track is moved at once to its fastest packet: media begins in a burst, and
+/// encoders and paths need a moment to get up to speed.
+const ACQUISITION: StreamTime = StreamTime::new(2_000_000);
 
 /// The largest disagreement between the sound and the picture of a publisher that is believed.
 const MAX_SKEW: StreamTime = StreamTime::new(5_000_000);
@@ -48,8 +53,9 @@ impl NtpTime {
 ///
 /// `arrival` is the time of reception on that timeline. A packet is placed no later than it arrived, give or take the
 /// jitter of the network. Time is a non-decreasing function of the RTP timestamp: all packets of a picture get the
-/// same, and one that comes late gets an earlier time. Corrections are bounded by [`SLEW_PER_SECOND`], unless they
-/// exceed [`MAX_SLEWED`].
+/// same, and one that comes late gets an earlier time. A track goes to where its first report puts it at once, when
+/// hardly anybody listens yet; later corrections are bounded by [`SLEW_PER_SECOND`], unless they exceed
+/// [`MAX_SLEWED`].
 #[derive(Debug, Default)]
 pub struct RtpSync {
     tracks: PerKind<Option<Track>>,
@@ -77,6 +83,8 @@ struct Track {
     /// Arrival less RTP time.
     delays: RecentMinimum,
     report: Option<Report>,
+    /// Whether it has once been where its reports put it.
+    aligned: bool,
     /// What an unbelievable report said: a second one makes it believable.
     suspect: Option<StreamTime>,
 }
@@ -177,7 +185,7 @@ impl RtpSync {
         let Some(fastest) = fastest.filter(|_| elapsed >= FOLLOW_INTERVAL) else { return };
         let error = fastest - clock;
         let acquiring = track.is_acquiring(arrival) && error < StreamTime::ZERO;
-        let step = if acquiring || magnitude(error) > MAX_SLEWED {
+        let step = if acquiring || magnitude(error) > MAX_CLOCK_ERROR {
             error
         } else {
             bounded(error, elapsed, DRIFT_PER_SECOND)
@@ -200,7 +208,10 @@ impl RtpSync {
             _ => return,
         };
         let error = target - track.offset;
-        if magnitude(error) > MAX_SLEWED {
+        if track.report.is_some() && (!track.aligned || track.is_acquiring(arrival)) {
+            track.aligned = true;
+            track.offset = target;
+        } else if magnitude(error) > MAX_SLEWED {
             self.jumps += 1;
             track.offset = target;
         } else {
@@ -226,10 +237,12 @@ impl RtpSync {
         let offset = ntp.micros() - rtp;
         let error = self.clock.map(|clock| offset + clock - track.offset);
         match error.map(magnitude) {
-            Some(error) if error <= MAX_SLEWED => {}
+            Some(error) if error <= MAX_CLOCK_ERROR => {}
             Some(error) => {
-                let confirmed =
-                    track.suspect.replace(offset).is_some_and(|old| magnitude(offset - old) <= MAX_SLEWED);
+                let confirmed = track
+                    .suspect
+                    .replace(offset)
+                    .is_some_and(|old| magnitude(offset - old) <= MAX_CLOCK_ERROR);
                 if !confirmed || (other_is_sure && error > MAX_SKEW) {
                     return false;
                 }
@@ -267,6 +280,7 @@ impl Track {
             offset: arrival - rtp,
             delays,
             report: None,
+            aligned: false,
             suspect: None,
         }
     }

@@ -5,12 +5,14 @@
 
 mod depacketize;
 mod jitter;
+mod keyframe;
 mod opus;
 mod packetize;
 mod rewrite;
 
 pub use depacketize::{Counters as DepacketizerCounters, Damage, H264Depacketizer, Unit};
 pub use jitter::{AUDIO_MAX_WAIT, Counters as JitterCounters, Item, JitterBuffer, VIDEO_MAX_WAIT};
+pub use keyframe::begins_keyframe;
 pub use opus::OpusReceiver;
 pub use packetize::{DEFAULT_MAX_PAYLOAD, H264Packetizer};
 pub use rewrite::Rewriter;
