@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use queqiao_transcode::{AacSettings, OpusSettings};
@@ -51,6 +51,7 @@ async fn serve(config: Config) -> Result<()> {
             idle_timeout: config.limits.idle_timeout,
             play_wait: config.limits.play_wait,
             max_connections: config.limits.max_connections,
+            epoch: Instant::now(),
             shutdown: shutdown.clone(),
         }),
     ));

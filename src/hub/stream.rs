@@ -28,6 +28,8 @@ pub(crate) enum NativeForm {
 pub(crate) trait PublisherControl: Send + Sync {
     /// Asks for a keyframe. The publisher's side coalesces and limits the rate.
     fn request_keyframe(&self);
+    /// Somebody begins to watch: what has been left waiting is wanted now.
+    fn watched(&self);
     /// Another publisher has taken the address: end.
     fn replaced(&self);
 }
@@ -123,12 +125,16 @@ impl Stream {
 
     /// Everything published from now on, as frames.
     pub(crate) fn subscribe_frames(&self) -> Consumer<Arc<Frame>> {
-        self.frames.subscribe()
+        let consumer = self.frames.subscribe();
+        self.with_publisher(|control| control.watched());
+        consumer
     }
 
     /// Everything published from now on, as RTP.
     pub(crate) fn subscribe_rtp(&self) -> Consumer<RtpUnit> {
-        self.rtp.subscribe()
+        let consumer = self.rtp.subscribe();
+        self.with_publisher(|control| control.watched());
+        consumer
     }
 
     /// Lets a player that joined, or that lost a picture, start at a keyframe: the pictures since the last one
@@ -142,9 +148,13 @@ impl Stream {
     }
 
     pub(crate) fn request_keyframe(&self) {
+        self.with_publisher(|control| control.request_keyframe());
+    }
+
+    fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
         let control = lock(&self.publisher).as_ref().map(|publisher| Arc::clone(&publisher.control));
         if let Some(control) = control {
-            control.request_keyframe();
+            call(&*control);
         }
     }
 

@@ -31,6 +31,8 @@ impl PublisherControl for Control {
         self.keyframe_requests.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn watched(&self) {}
+
     fn replaced(&self) {
         self.replaced.store(true, Ordering::Relaxed);
     }

@@ -83,7 +83,6 @@ pub(super) enum Command {
     /// A datagram for a session of this worker that the kernel gave to another.
     Datagram {
         source: SocketAddr,
-        destination: SocketAddr,
         data: Vec<u8>,
     },
     Close(SessionId),

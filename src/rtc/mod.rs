@@ -6,6 +6,7 @@ mod egress;
 mod ingest;
 mod negotiate;
 mod peer;
+mod sessions;
 mod socket;
 mod worker;
 

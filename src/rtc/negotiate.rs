@@ -21,9 +21,9 @@ use super::dtls::OpenSslDtls;
 const H264_PROFILES: [(u8, u8, u32); 4] =
     [(108, 109, 0x42_e01f), (127, 121, 0x42_001f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
 
-/// Video packets kept for retransmission to one peer: a second of a 1.5 Mbit/s stream, several round trips of a bad
+/// Video packets kept for retransmission to one peer: a second of a 1 Mbit/s stream, several round trips of a bad
 /// link. Payloads are shared between peers, so this bounds bookkeeping: some 300 bytes for each.
-const RTX_PACKETS: usize = 192;
+const RTX_PACKETS: usize = 128;
 
 /// How often sender and receiver reports go out. A browser can only keep lips in sync once it has one of each track.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use str0m::ice::IceCreds;
 use str0m::media::Mid;
 use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcError};
-use tracing::{Span, debug, info, info_span};
+use tracing::{debug, info};
 
 use super::directory::{Command, IceFragment, Inbox, NewSession, Purpose, SessionId};
 use super::egress::Egress;
@@ -26,9 +26,6 @@ const MAX_ADDRESSES: usize = 8;
 
 /// How long a session may be without ICE before it ends. A phone that changes networks takes a few seconds.
 const DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// The shortest timer: what the kernel's own granularity allows.
-const MIN_TIMER: Duration = Duration::from_micros(500);
 
 /// Why a session ended.
 #[derive(Debug)]
@@ -97,18 +94,11 @@ pub(super) struct Peer {
     addresses: SmallVec<[SocketAddr; MAX_ADDRESSES]>,
     disconnected_since: Option<Instant>,
     rtc_timeout: Instant,
-    /// What the worker has armed.
-    timer: Option<Instant>,
-    span: Span,
 }
 
 impl Peer {
     pub(super) fn new(session: NewSession, now: Instant) -> Self {
         let NewSession { id, purpose, offer, negotiated } = session;
-        let span = match &purpose {
-            Purpose::Publish(grant) => info_span!("publisher", protocol = "webrtc", stream = %grant.stream()),
-            Purpose::Play(seat) => info_span!("player", protocol = "webrtc", stream = %seat.stream().key()),
-        };
         let deadline = now + CONNECT_TIMEOUT;
         let role = Role::Connecting { purpose, audio: negotiated.audio, video: negotiated.video, deadline };
         Self {
@@ -119,8 +109,6 @@ impl Peer {
             addresses: SmallVec::new(),
             disconnected_since: None,
             rtc_timeout: now,
-            timer: None,
-            span,
         }
     }
 
@@ -128,21 +116,13 @@ impl Peer {
         &self.id
     }
 
-    pub(super) fn span(&self) -> &Span {
-        &self.span
+    /// The addresses that the peer was heard from.
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
-    pub(super) fn with_timer(mut self, at: Instant) -> Self {
-        self.timer = Some(at);
-        self
-    }
-
-    pub(super) fn clear_timer(&mut self) {
-        self.timer = None;
-    }
-
-    /// The timer that is armed and the one that should be, if they differ. Takes the latter as armed.
-    pub(super) fn next_timer(&mut self, now: Instant) -> Option<(Option<Instant>, Instant)> {
+    /// When something is due without any input.
+    pub(super) fn poll_timeout(&self) -> Instant {
         let mut due = self.rtc_timeout;
         match &self.role {
             Role::Connecting { deadline, .. } => due = due.min(*deadline),
@@ -152,12 +132,7 @@ impl Peer {
         if let Some(since) = self.disconnected_since {
             due = due.min(since + DISCONNECTED_TIMEOUT);
         }
-        // A timer that is due already runs in the next turn of the loop, so that other sessions get theirs.
-        due = due.max(now + MIN_TIMER);
-        if self.timer == Some(due) {
-            return None;
-        }
-        Some((self.timer.replace(due), due))
+        due
     }
 
     /// Remembers an address of the peer. Returns one that is forgotten for it.
@@ -229,7 +204,6 @@ impl Peer {
         socket: &mut Socket,
         shared: &Shared,
     ) -> Result<Progress, Ended> {
-        let _entered = self.span.clone().entered();
         let mut progress = Progress::Nothing;
         loop {
             match self.rtc.poll_output()? {
@@ -398,6 +372,9 @@ impl PublisherControl for Control {
     fn request_keyframe(&self) {
         self.inbox.send(Command::RequestKeyframe(self.session.clone()));
     }
+
+    /// The worker reads everything at once anyway.
+    fn watched(&self) {}
 
     fn replaced(&self) {
         self.replaced.store(true, std::sync::atomic::Ordering::Release);

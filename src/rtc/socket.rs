@@ -14,15 +14,41 @@ const RECEIVE_BUFFER: usize = 65_535;
 /// Kernel buffers: a burst of keyframes to a hundred viewers has to fit.
 const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
 
-/// Datagrams handled before other work of the worker gets its turn.
-const MAX_READS: usize = 16;
+/// Datagrams, or trains of them, read in one system call.
+const BATCH: usize = if BATCH_SIZE < 8 { BATCH_SIZE } else { 8 };
+
+/// What one read brought.
+pub(super) struct Batch {
+    buffers: Vec<Vec<u8>>,
+    metas: [RecvMeta; BATCH],
+    count: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            buffers: (0..BATCH).map(|_| vec![0; RECEIVE_BUFFER]).collect(),
+            metas: [RecvMeta::default(); BATCH],
+            count: 0,
+        }
+    }
+}
+
+impl Batch {
+    /// Each datagram with its source.
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        self.metas.iter().zip(&self.buffers).take(self.count).flat_map(|(meta, buffer)| {
+            let data = buffer.get(..meta.len).unwrap_or_default();
+            data.chunks(meta.stride.max(1)).map(|datagram| (meta.addr, datagram))
+        })
+    }
+}
 
 /// One worker's socket.
 pub(super) struct Socket {
     socket: mio::net::UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
-    buffers: Vec<Vec<u8>>,
     queue: Vec<Outgoing>,
     train: Vec<u8>,
     send_failures: u64,
@@ -52,7 +78,6 @@ impl Socket {
             socket: mio::net::UdpSocket::from_std(socket),
             state,
             local,
-            buffers: (0..BATCH_SIZE.min(8)).map(|_| vec![0; RECEIVE_BUFFER]).collect(),
             queue: Vec::new(),
             train: Vec::new(),
             send_failures: 0,
@@ -67,34 +92,21 @@ impl Socket {
         &mut self.socket
     }
 
-    /// Reads what is there and hands each datagram to `receive` with its source and destination.
-    /// Returns whether there may be more.
-    pub(super) fn receive(&mut self, mut receive: impl FnMut(SocketAddr, SocketAddr, &[u8])) -> bool {
-        for _ in 0..MAX_READS {
-            let mut metas = [RecvMeta::default(); BATCH_SIZE];
-            let result = {
-                let mut slices: smallvec::SmallVec<[IoSliceMut<'_>; 8]> =
-                    self.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
-                self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut metas)
-            };
-            let count = match result {
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(error) => {
+    /// Reads what is there into `batch`. Returns whether there may be more.
+    pub(super) fn receive(&mut self, batch: &mut Batch) -> bool {
+        let mut slices: smallvec::SmallVec<[IoSliceMut<'_>; BATCH]> =
+            batch.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
+        batch.count = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut batch.metas) {
+            Ok(count) => count,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::WouldBlock {
                     debug!(%error, "UDP receive failed");
-                    return false;
                 }
-            };
-            for (meta, buffer) in metas.iter().zip(&self.buffers).take(count) {
-                let destination =
-                    SocketAddr::new(meta.dst_ip.unwrap_or_else(|| self.local.ip()), self.local.port());
-                let data = buffer.get(..meta.len).unwrap_or_default();
-                for datagram in data.chunks(meta.stride.max(1)) {
-                    receive(meta.addr, destination, datagram);
-                }
+                0
             }
-        }
-        true
+        };
+        // Fewer than there was room for: the kernel had no more, and says so when it has again.
+        batch.count == BATCH
     }
 
     /// Queues one datagram until [`Self::flush`].

@@ -1,6 +1,6 @@
 //! One worker: a plain loop on its own thread with its own sessions, and no locks on the media path.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,12 +8,14 @@ use std::sync::mpsc::Receiver;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use slab::Slab;
 use str0m::ice::StunMessage;
 use tracing::{debug, error, info, trace};
 
-use super::directory::{Claim, Command, Directory, Inbox, Inboxes, NewSession, SessionId};
+use super::directory::{Claim, Command, Directory, Inbox, Inboxes};
 use super::peer::{Ended, Peer, Progress};
-use super::socket::Socket;
+use super::sessions::Sessions;
+use super::socket::{Batch, Socket};
 use crate::hub::{Consumer, Hub, RtpUnit, Stream};
 
 const SOCKET: mio::Token = mio::Token(0);
@@ -25,6 +27,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Addresses remembered as another worker's. A session has one or two; beyond this the oldest knowledge is
 /// dropped and the next STUN request brings it back.
 const MAX_FOREIGN: usize = 4_096;
+
+/// Batches of datagrams handled before other work of the worker gets its turn.
+const MAX_BATCHES: usize = 16;
 
 /// A subscription of this worker to a stream, shared by all its viewers.
 struct Feed {
@@ -61,14 +66,12 @@ pub(super) struct Worker {
     directory: Arc<Directory>,
     shared: Shared,
     commands: Receiver<Command>,
-    peers: HashMap<usize, Peer>,
-    next_peer: usize,
-    by_address: HashMap<SocketAddr, usize>,
-    by_session: HashMap<SessionId, usize>,
+    sessions: Sessions,
     foreign: HashMap<SocketAddr, usize>,
-    timers: BTreeSet<(Instant, usize)>,
-    feeds: HashMap<usize, Feed>,
-    next_feed: usize,
+    feeds: Slab<Feed>,
+    /// What a feed delivered and to whom, kept for its capacity.
+    units: Vec<RtpUnit>,
+    viewers: Vec<usize>,
     next_housekeeping: Instant,
 }
 
@@ -91,14 +94,11 @@ impl Worker {
             directory,
             shared: Shared { hub, inbox },
             commands,
-            peers: HashMap::new(),
-            next_peer: 0,
-            by_address: HashMap::new(),
-            by_session: HashMap::new(),
+            sessions: Sessions::default(),
             foreign: HashMap::new(),
-            timers: BTreeSet::new(),
-            feeds: HashMap::new(),
-            next_feed: 0,
+            feeds: Slab::new(),
+            units: Vec::new(),
+            viewers: Vec::new(),
             next_housekeeping: Instant::now() + HOUSEKEEPING,
         })
     }
@@ -111,6 +111,7 @@ impl Worker {
     pub(super) fn run(mut self, inboxes: &Inboxes) {
         let mut events = mio::Events::with_capacity(16);
         let mut ready = Vec::new();
+        let mut batch = Batch::default();
         let mut more_to_read = false;
         loop {
             let timeout = if more_to_read { Duration::ZERO } else { self.until_next_timer(Instant::now()) };
@@ -123,7 +124,7 @@ impl Worker {
                 }
             }
             if more_to_read || events.iter().any(|event| event.token() == SOCKET) {
-                more_to_read = self.receive(inboxes);
+                more_to_read = self.receive(&mut batch, inboxes);
             }
             self.shared.inbox.take_ready(&mut ready);
             let running = self.run_commands(Instant::now());
@@ -140,39 +141,35 @@ impl Worker {
 
     fn until_next_timer(&self, now: Instant) -> Duration {
         let next =
-            self.timers.first().map_or(self.next_housekeeping, |(at, _)| (*at).min(self.next_housekeeping));
+            self.sessions.next_timer().map_or(self.next_housekeeping, |at| at.min(self.next_housekeeping));
         next.saturating_duration_since(now)
     }
 
-    fn receive(&mut self, inboxes: &Inboxes) -> bool {
-        // The socket is lent out while its datagrams are handled, so they are taken in batches first.
-        let mut batch = Vec::new();
-        let more = self.socket.receive(|source, destination, data| {
-            batch.push((source, destination, data.to_vec()));
-        });
-        for (source, destination, data) in batch {
-            self.route(source, destination, &data, Some(inboxes), Instant::now());
+    /// Reads what has arrived. Returns whether there may be more.
+    fn receive(&mut self, batch: &mut Batch, inboxes: &Inboxes) -> bool {
+        for _ in 0..MAX_BATCHES {
+            let more = self.socket.receive(batch);
+            let now = Instant::now();
+            for (source, data) in batch.datagrams() {
+                self.route(source, data, Some(inboxes), now);
+            }
+            if !more {
+                return false;
+            }
         }
-        more
+        true
     }
 
     /// Gives a datagram to its session. `inboxes` are absent for one that another worker handed over.
-    fn route(
-        &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
-        data: &[u8],
-        inboxes: Option<&Inboxes>,
-        now: Instant,
-    ) {
-        if let Some(&key) = self.by_address.get(&source) {
+    fn route(&mut self, source: SocketAddr, data: &[u8], inboxes: Option<&Inboxes>, now: Instant) {
+        if let Some(key) = self.sessions.by_address(source) {
             self.input(key, source, data, now);
             return;
         }
         if let (Some(owner), Some(inboxes)) = (self.foreign.get(&source), inboxes)
             && let Some(inbox) = inboxes.get(*owner)
         {
-            inbox.send(Command::Datagram { source, destination, data: data.to_vec() });
+            inbox.send(Command::Datagram { source, data: data.to_vec() });
             return;
         }
         let Ok(stun) = StunMessage::parse(data) else {
@@ -182,13 +179,13 @@ impl Worker {
         let Some((ufrag, _)) = stun.split_username() else { return };
         match self.directory.claim(ufrag, self.index) {
             Claim::Adopted(session) => {
-                let key = self.adopt(*session, now);
-                self.by_address.insert(source, key);
+                let key = self.sessions.adopt(*session, now);
+                self.sessions.learn_address(key, source);
                 self.input(key, source, data, now);
             }
             Claim::Own(id) => {
-                if let Some(&key) = self.by_session.get(&id) {
-                    self.learn_address(key, source);
+                if let Some(key) = self.sessions.by_id(&id) {
+                    self.sessions.learn_address(key, source);
                     self.input(key, source, data, now);
                 }
             }
@@ -198,29 +195,10 @@ impl Worker {
                 }
                 self.foreign.insert(source, owner);
                 if let Some(inbox) = inboxes.and_then(|inboxes| inboxes.get(owner)) {
-                    inbox.send(Command::Datagram { source, destination, data: data.to_vec() });
+                    inbox.send(Command::Datagram { source, data: data.to_vec() });
                 }
             }
             Claim::Unknown => trace!(%source, "a STUN request for no known session"),
-        }
-    }
-
-    fn adopt(&mut self, session: NewSession, now: Instant) -> usize {
-        let key = self.next_peer;
-        self.next_peer += 1;
-        self.by_session.insert(session.id.clone(), key);
-        let peer = Peer::new(session, now);
-        self.timers.insert((now, key));
-        self.peers.insert(key, peer.with_timer(now));
-        key
-    }
-
-    fn learn_address(&mut self, key: usize, source: SocketAddr) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            if let Some(forgotten) = peer.learn_address(source) {
-                self.by_address.remove(&forgotten);
-            }
-            self.by_address.insert(source, key);
         }
     }
 
@@ -234,33 +212,34 @@ impl Worker {
 
     /// Sends what a feed has to all its viewers here.
     fn forward(&mut self, slot: usize, now: Instant) {
-        let Some(feed) = self.feeds.get(&slot) else { return };
+        let Some(feed) = self.feeds.get(slot) else { return };
         let cx = Context::from_waker(&feed.waker);
-        let mut units = Vec::new();
+        let (mut units, mut viewers) = (std::mem::take(&mut self.units), std::mem::take(&mut self.viewers));
         while let Poll::Ready(unit) = feed.consumer.poll_next(&cx) {
             units.push(unit);
         }
-        for key in feed.viewers.clone() {
+        viewers.extend_from_slice(&feed.viewers);
+        for key in viewers.drain(..) {
             self.with_peer(key, now, |peer, socket, shared| {
                 peer.write(&units, now)?;
                 peer.drive(now, socket, shared)
             });
         }
+        units.clear();
+        (self.units, self.viewers) = (units, viewers);
     }
 
     fn run_commands(&mut self, now: Instant) -> bool {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Datagram { source, destination, data } => {
-                    self.route(source, destination, &data, None, now);
-                }
+                Command::Datagram { source, data } => self.route(source, &data, None, now),
                 Command::Close(id) => {
-                    if let Some(&key) = self.by_session.get(&id) {
+                    if let Some(key) = self.sessions.by_id(&id) {
                         self.close(key, &Ended::Requested, now);
                     }
                 }
                 Command::RequestKeyframe(id) => {
-                    if let Some(&key) = self.by_session.get(&id) {
+                    if let Some(key) = self.sessions.by_id(&id) {
                         self.with_peer(key, now, |peer, socket, shared| {
                             peer.request_keyframe(now);
                             peer.drive(now, socket, shared)
@@ -268,8 +247,9 @@ impl Worker {
                     }
                 }
                 Command::RestartIce { id, fragment, reply } => {
-                    let result = match self.by_session.get(&id).and_then(|key| self.peers.get_mut(key)) {
-                        Some(peer) => peer.restart_ice(&fragment),
+                    let key = self.sessions.by_id(&id);
+                    let result = match key.and_then(|key| self.sessions.get_mut(key)) {
+                        Some(session) => session.peer.restart_ice(&fragment),
                         None => Err(super::Error::NoSuchSession),
                     };
                     if let Ok((_, etag)) = &result {
@@ -278,7 +258,7 @@ impl Worker {
                     let _ = reply.send(result);
                 }
                 Command::Shutdown => {
-                    for key in self.peers.keys().copied().collect::<Vec<_>>() {
+                    for key in self.sessions.keys() {
                         self.close(key, &Ended::Shutdown, now);
                     }
                     return false;
@@ -289,13 +269,7 @@ impl Worker {
     }
 
     fn run_timers(&mut self, now: Instant) {
-        while let Some(&(at, key)) = self.timers.first()
-            && at <= now
-        {
-            self.timers.pop_first();
-            if let Some(peer) = self.peers.get_mut(&key) {
-                peer.clear_timer();
-            }
+        while let Some(key) = self.sessions.pop_due(now) {
             self.with_peer(key, now, |peer, socket, shared| {
                 peer.timeout(now)?;
                 peer.drive(now, socket, shared)
@@ -319,14 +293,13 @@ impl Worker {
         now: Instant,
         act: impl FnOnce(&mut Peer, &mut Socket, &Shared) -> Result<Progress, Ended>,
     ) {
-        let Some(peer) = self.peers.get_mut(&key) else { return };
-        let socket = &mut self.socket;
-        let shared = &self.shared;
-        let result = catch_unwind(AssertUnwindSafe(|| act(peer, socket, shared)));
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let (socket, shared, peer) = (&mut self.socket, &self.shared, &mut session.peer);
+        let result = session.span.in_scope(|| catch_unwind(AssertUnwindSafe(|| act(peer, socket, shared))));
         match result {
-            Ok(Ok(Progress::Nothing)) => self.rearm(key, now),
+            Ok(Ok(Progress::Nothing)) => self.sessions.rearm(key, now),
             Ok(Ok(Progress::Join(stream))) => {
-                self.rearm(key, now);
+                self.sessions.rearm(key, now);
                 self.join(key, &stream, now);
             }
             Ok(Err(reason)) => self.close(key, &reason, now),
@@ -337,31 +310,19 @@ impl Worker {
         }
     }
 
-    fn rearm(&mut self, key: usize, now: Instant) {
-        if let Some(peer) = self.peers.get_mut(&key)
-            && let Some((old, new)) = peer.next_timer(now)
-        {
-            if let Some(old) = old {
-                self.timers.remove(&(old, key));
-            }
-            self.timers.insert((new, key));
-        }
-    }
-
     /// Subscribes the viewer `key` to `stream`, through the worker's one subscription to it.
     fn join(&mut self, key: usize, stream: &Arc<Stream>, now: Instant) {
         let known =
-            self.feeds.iter().find(|(_, feed)| Arc::ptr_eq(&feed.stream, stream)).map(|(slot, _)| *slot);
+            self.feeds.iter().find(|(_, feed)| Arc::ptr_eq(&feed.stream, stream)).map(|(slot, _)| slot);
         let slot = known.unwrap_or_else(|| {
-            let slot = self.next_feed;
-            self.next_feed += 1;
+            let entry = self.feeds.vacant_entry();
+            let slot = entry.key();
             let waker = Waker::from(Arc::new(FeedWaker { inbox: Arc::clone(&self.shared.inbox), slot }));
             let consumer = stream.subscribe_rtp();
-            self.feeds
-                .insert(slot, Feed { stream: Arc::clone(stream), consumer, viewers: Vec::new(), waker });
+            entry.insert(Feed { stream: Arc::clone(stream), consumer, viewers: Vec::new(), waker });
             slot
         });
-        if let Some(feed) = self.feeds.get_mut(&slot) {
+        if let Some(feed) = self.feeds.get_mut(slot) {
             feed.viewers.push(key);
         }
         self.with_peer(key, now, |peer, socket, shared| {
@@ -374,26 +335,23 @@ impl Worker {
 
     /// Ends a session properly: the peer is told.
     fn close(&mut self, key: usize, reason: &Ended, now: Instant) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            let socket = &mut self.socket;
-            let goodbye = catch_unwind(AssertUnwindSafe(|| peer.close(now, socket)));
-            if goodbye.is_err() {
+        if let Some(session) = self.sessions.get_mut(key) {
+            let _entered = session.span.enter();
+            let (socket, peer) = (&mut self.socket, &mut session.peer);
+            if catch_unwind(AssertUnwindSafe(|| peer.close(now, socket))).is_err() {
                 error!("a WebRTC session panicked while it was ended");
             }
-            info!(parent: peer.span(), %reason, "session ended");
+            info!(%reason, "session ended");
             if matches!(reason, Ended::Replaced) {
-                self.directory.note_replaced(peer.id());
+                self.directory.note_replaced(session.peer.id());
             }
         }
         self.remove(key);
     }
 
     fn remove(&mut self, key: usize) {
-        let Some(peer) = self.peers.remove(&key) else { return };
-        self.timers.retain(|(_, owner)| *owner != key);
-        self.by_address.retain(|_, owner| *owner != key);
-        self.by_session.remove(peer.id());
-        self.directory.remove(peer.id());
+        let Some(session) = self.sessions.remove(key) else { return };
+        self.directory.remove(session.peer.id());
         self.feeds.retain(|_, feed| {
             feed.viewers.retain(|viewer| *viewer != key);
             !feed.viewers.is_empty()

@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use queqiao_room::{Error as RoomError, Grant, Permission, StreamKey};
 use queqiao_rtmp::address::Address;
-use queqiao_rtmp::server::{Config, Event, Level, PlayRequest, PublishRequest, Refusal, Session};
+use queqiao_rtmp::server::{Config, Event, Level, PlayRequest, PublishRequest, Session};
 use smallvec::SmallVec;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tracing::{Span, info, info_span, warn};
 
 use super::Shared;
+use super::control::Control;
+use super::denial::Denial;
 use super::egress::{CHUNK_SIZE, Egress};
 use super::ingest::{Ingest, Notice};
-use crate::hub::{HubError, NativeForm, PublisherControl};
+use super::socket::{Ready, Socket};
+use crate::hub::{NativeForm, PublisherControl};
 use crate::signal::unix_now;
 
 /// Bytes read at once: a picture of a phone's stream.
@@ -32,6 +32,17 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the last words to a client may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a publisher is without an audience before it is read at leisure.
+const LEISURE_AFTER: Duration = Duration::from_secs(2);
+
+/// How often a publisher without an audience is read. Its frames only feed the cached GOP, and whoever joins has them
+/// read at once.
+const LEISURE: Duration = Duration::from_millis(200);
+
+/// Publishers without an audience are read at this many different times within [`LEISURE`]: together, so that their
+/// thread wakes once for many, but not all together, so that nobody else waits for long.
+const LEISURE_SLOTS: u32 = 4;
 
 /// Messages written in one system call.
 const MAX_SLICES: usize = 16;
@@ -63,19 +74,6 @@ enum Closed {
     Shutdown,
 }
 
-/// The way back to an RTMP publisher, who cannot be asked for keyframes.
-struct Control {
-    replaced: Notify,
-}
-
-impl PublisherControl for Control {
-    fn request_keyframe(&self) {}
-
-    fn replaced(&self) {
-        self.replaced.notify_one();
-    }
-}
-
 enum Role {
     Idle,
     Publishing { ingest: Ingest, control: Arc<Control> },
@@ -84,10 +82,10 @@ enum Role {
 
 /// What woke the connection.
 enum Wake {
-    Read(io::Result<usize>),
-    Writable(io::Result<()>),
+    Socket(io::Result<Ready>),
     Message(Bytes),
-    Replaced,
+    /// The hub has a word for the publisher.
+    Control,
     PublisherGone,
     Timer,
     Shutdown,
@@ -95,8 +93,7 @@ enum Wake {
 
 /// A connection.
 pub(super) struct Connection {
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
+    socket: Socket,
     session: Session,
     shared: Arc<Shared>,
     role: Role,
@@ -104,16 +101,16 @@ pub(super) struct Connection {
     stalled_since: Option<Instant>,
     opened: Instant,
     last_input: Instant,
+    /// Since when the publisher has had no audience.
+    unwatched_since: Option<Instant>,
     span: Span,
 }
 
 impl Connection {
     pub(super) fn new(socket: TcpStream, shared: Arc<Shared>) -> Self {
         let now = Instant::now();
-        let (reader, writer) = socket.into_split();
         Self {
-            reader,
-            writer,
+            socket: Socket::new(socket),
             session: Session::new(Config { chunk_size: CHUNK_SIZE, ..Config::default() }),
             shared,
             role: Role::Idle,
@@ -121,6 +118,7 @@ impl Connection {
             stalled_since: None,
             opened: now,
             last_input: now,
+            unwatched_since: None,
             span: Span::current(),
         }
     }
@@ -152,18 +150,21 @@ impl Connection {
         loop {
             self.collect_output();
             self.write()?;
-            let wake = self.wait(&mut buffer, timer.as_mut()).await;
-            match wake {
-                Wake::Read(result) => {
-                    let input = buffer.get(..result?).unwrap_or_default();
-                    self.read(input)?;
-                    if !matches!(self.role, Role::Idle) && timer.is_elapsed() {
-                        timer.as_mut().reset(self.next_check().into());
+            if self.is_at_leisure() {
+                self.read_at_leisure(&mut buffer).await?;
+                continue;
+            }
+            match self.wait(&mut buffer, timer.as_mut()).await {
+                Wake::Socket(ready) => {
+                    if let Ready::Read(count) = ready? {
+                        self.read(buffer.get(..count).unwrap_or_default())?;
+                        if !matches!(self.role, Role::Idle) && timer.is_elapsed() {
+                            timer.as_mut().reset(self.next_check().into());
+                        }
                     }
                 }
-                Wake::Writable(result) => result?,
                 Wake::Message(message) => self.unsent.push_back(message),
-                Wake::Replaced => return Err(Closed::Replaced),
+                Wake::Control => self.check_replaced()?,
                 Wake::PublisherGone => return Err(Closed::NoPublisher),
                 Wake::Timer => {
                     self.check_deadlines(Instant::now())?;
@@ -176,14 +177,14 @@ impl Connection {
 
     async fn wait(&mut self, buffer: &mut [u8], timer: Pin<&mut Sleep>) -> Wake {
         let blocked = !self.unsent.is_empty();
-        let (reader, writer, shared) = (&mut self.reader, &self.writer, &self.shared);
+        let (socket, shared) = (&mut self.socket, &self.shared);
         let role = &mut self.role;
         let activity = async {
             match role {
                 Role::Idle => std::future::pending().await,
                 Role::Publishing { control, .. } => {
-                    control.replaced.notified().await;
-                    Wake::Replaced
+                    control.called().await;
+                    Wake::Control
                 }
                 Role::Playing(egress) => {
                     egress.next(blocked, shared.play_wait).await.map_or(Wake::PublisherGone, Wake::Message)
@@ -191,11 +192,57 @@ impl Connection {
             }
         };
         tokio::select! {
-            result = reader.read(buffer) => Wake::Read(result),
-            result = writer.writable(), if blocked => Wake::Writable(result),
+            ready = socket.ready(buffer, blocked) => Wake::Socket(ready),
             wake = activity => wake,
             () = timer => Wake::Timer,
             () = shared.shutdown.cancelled() => Wake::Shutdown,
+        }
+    }
+
+    /// Whether the client publishes, nobody is there to see it, and nothing is left to tell it.
+    fn is_at_leisure(&self) -> bool {
+        self.unsent.is_empty() && self.unwatched_since.is_some_and(|since| since.elapsed() >= LEISURE_AFTER)
+    }
+
+    /// Reads a publisher without an audience now and then, until it gets one or has to be answered.
+    async fn read_at_leisure(&mut self, buffer: &mut [u8]) -> Result<(), Closed> {
+        self.socket.detach()?;
+        let mut result = Ok(());
+        while result.is_ok() && self.is_at_leisure() {
+            result = self.read_next_batch(buffer).await;
+        }
+        self.socket.attach()?;
+        result
+    }
+
+    async fn read_next_batch(&mut self, buffer: &mut [u8]) -> Result<(), Closed> {
+        let at = self.next_batch(Instant::now());
+        let Role::Publishing { control, .. } = &self.role else { return Ok(()) };
+        tokio::select! {
+            () = sleep_until(at.into()) => {}
+            () = control.called() => self.check_replaced()?,
+            () = self.shared.shutdown.cancelled() => return Err(Closed::Shutdown),
+        }
+        while let Some(count) = self.socket.read_waiting(buffer)? {
+            self.read(buffer.get(..count).unwrap_or_default())?;
+        }
+        self.collect_output();
+        self.check_deadlines(Instant::now())
+    }
+
+    /// The next of the times that publishers without an audience are read at.
+    fn next_batch(&self, now: Instant) -> Instant {
+        let epoch = self.shared.epoch;
+        let slot = self.opened.duration_since(epoch).subsec_millis() % LEISURE_SLOTS;
+        let first = epoch + LEISURE / LEISURE_SLOTS * slot;
+        let into = now.saturating_duration_since(first).as_nanos() % LEISURE.as_nanos();
+        now + LEISURE - Duration::from_nanos(u64::try_from(into).unwrap_or(0))
+    }
+
+    fn check_replaced(&self) -> Result<(), Closed> {
+        match &self.role {
+            Role::Publishing { control, .. } if control.is_replaced() => Err(Closed::Replaced),
+            Role::Publishing { .. } | Role::Idle | Role::Playing(_) => Ok(()),
         }
     }
 
@@ -209,6 +256,10 @@ impl Connection {
         while let Some(event) = self.session.poll_event() {
             self.event(event, now)?;
         }
+        self.unwatched_since = match &self.role {
+            Role::Publishing { ingest, .. } if !ingest.is_watched() => self.unwatched_since.or(Some(now)),
+            Role::Publishing { .. } | Role::Idle | Role::Playing(_) => None,
+        };
         Ok(result?)
     }
 
@@ -248,7 +299,7 @@ impl Connection {
     }
 
     fn publish(&mut self, request: PublishRequest) -> Result<(), Closed> {
-        let control = Arc::new(Control { replaced: Notify::new() });
+        let control = Arc::new(Control::default());
         let publication = self.authorize(request.address(), Permission::Publish).and_then(|grant| {
             let hub = &self.shared.hub;
             let control = Arc::clone(&control) as Arc<dyn PublisherControl>;
@@ -325,19 +376,18 @@ impl Connection {
         while !self.unsent.is_empty() {
             let slices: SmallVec<[IoSlice<'_>; MAX_SLICES]> =
                 self.unsent.iter().take(MAX_SLICES).map(|bytes| IoSlice::new(bytes)).collect();
-            let result = self.writer.try_write_vectored(&slices);
+            let written = self.socket.try_write(&slices)?;
             drop(slices);
-            match result {
-                Ok(0) => return Err(Closed::ByClient),
-                Ok(written) => {
+            match written {
+                Some(0) => return Err(Closed::ByClient),
+                Some(written) => {
                     self.stalled_since = None;
                     self.advance(written);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                None => {
                     self.stalled_since.get_or_insert_with(Instant::now);
                     break;
                 }
-                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
@@ -391,37 +441,8 @@ impl Connection {
         }
         self.collect_output();
         while let Some(bytes) = self.unsent.pop_front() {
-            self.writer.write_all(&bytes).await?;
+            self.socket.write_all(&bytes).await?;
         }
-        self.writer.shutdown().await?;
-        // Unread input would make the kernel reset the connection, and the client lose our last words.
-        let mut rest = [0; 1024];
-        while self.reader.read(&mut rest).await? > 0 {}
-        Ok(())
-    }
-}
-
-/// Why someone may not publish or play.
-struct Denial {
-    refusal: Refusal,
-    code: &'static str,
-    message: String,
-}
-
-impl From<RoomError> for Denial {
-    fn from(error: RoomError) -> Self {
-        let refusal = match &error {
-            RoomError::InvalidId { .. } | RoomError::InvalidAddress { .. } | RoomError::UnknownApp(_) => {
-                Refusal::NotFound
-            }
-            _ => Refusal::Denied,
-        };
-        Self { refusal, code: error.code(), message: format!("{}: {error}", error.code()) }
-    }
-}
-
-impl From<HubError> for Denial {
-    fn from(error: HubError) -> Self {
-        Self { refusal: Refusal::Failed, code: error.code(), message: format!("{}: {error}", error.code()) }
+        self.socket.close().await
     }
 }

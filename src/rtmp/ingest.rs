@@ -46,6 +46,12 @@ impl Ingest {
         }
     }
 
+    /// Whether anyone plays the stream.
+    pub(super) fn is_watched(&self) -> bool {
+        let source = self.publication.source();
+        source.frames_wanted() || source.rtp_wanted()
+    }
+
     /// Frames that were skipped because they could not be read.
     pub(super) fn skipped(&self) -> u64 {
         self.skipped

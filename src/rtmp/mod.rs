@@ -1,13 +1,16 @@
 //! RTMP: a listener, one task per connection, and the way in and out of the hub.
 
 mod connection;
+mod control;
+mod denial;
 mod egress;
 mod ingest;
+mod socket;
 mod threads;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use queqiao_room::Apps;
@@ -34,6 +37,8 @@ pub(crate) struct Shared {
     /// How long a player waits for a publisher, at first and whenever one leaves.
     pub(crate) play_wait: Duration,
     pub(crate) max_connections: usize,
+    /// When the server started.
+    pub(crate) epoch: Instant,
     pub(crate) shutdown: CancellationToken,
 }
 

@@ -1,0 +1,31 @@
+//! Refusals, from what the server says to what RTMP can say.
+
+use queqiao_room::Error as RoomError;
+use queqiao_rtmp::server::Refusal;
+
+use crate::hub::HubError;
+
+/// Why someone may not publish or play.
+pub(super) struct Denial {
+    pub(super) refusal: Refusal,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+impl From<RoomError> for Denial {
+    fn from(error: RoomError) -> Self {
+        let refusal = match &error {
+            RoomError::InvalidId { .. } | RoomError::InvalidAddress { .. } | RoomError::UnknownApp(_) => {
+                Refusal::NotFound
+            }
+            _ => Refusal::Denied,
+        };
+        Self { refusal, code: error.code(), message: format!("{}: {error}", error.code()) }
+    }
+}
+
+impl From<HubError> for Denial {
+    fn from(error: HubError) -> Self {
+        Self { refusal: Refusal::Failed, code: error.code(), message: format!("{}: {error}", error.code()) }
+    }
+}
