@@ -1,7 +1,7 @@
 /** Who comes late sees a picture soon and is not behind; who comes early waits. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertContent } from './lib/content.mjs';
+import { assertContent, SETTLE } from './lib/content.mjs';
 import { faults, FlvPlayer } from './lib/flv.mjs';
 import { play } from './lib/player.mjs';
 import { scopeOf, sleep, until } from './lib/scope.mjs';
@@ -37,7 +37,7 @@ test('a browser that joins RTMP in the middle of a 3 s GOP sees a picture within
   await midGop(publisher);
   const viewer = await s.browser.watch({ url });
   waits.push(await viewer.firstFrame(5000));
-  await sleep(7000);
+  await sleep((SETTLE + 5) * 1000);
   const recording = await viewer.recording();
   await viewer.stop();
   t.diagnostic(`first pictures after ${waits.join(', ')} ms`);
@@ -45,7 +45,8 @@ test('a browser that joins RTMP in the middle of a 3 s GOP sees a picture within
     waits.every((ms) => ms < 1000),
     `waited ${waits} ms`,
   );
-  assertContent(t, recording, { seconds: 4, skip: 2, latency: 700 });
+  assertContent(t, recording, { seconds: 12, skip: 2, latency: 700, lipSync: 0.2, name: 'from the start' });
+  assertContent(t, recording, { seconds: 3, skip: SETTLE, latency: 700, name: 'settled' });
 });
 
 test('an RTMP or HTTP-FLV player that joins a browser gets a keyframe within a second, and no backlog', {

@@ -1,7 +1,7 @@
 /** A second publisher with the same uid replaces the first, and players go on. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertContent } from './lib/content.mjs';
+import { assertContent, SETTLE } from './lib/content.mjs';
 import { faults, FlvPlayer } from './lib/flv.mjs';
 import { play } from './lib/player.mjs';
 import { scopeOf, sleep, until } from './lib/scope.mjs';
@@ -14,12 +14,6 @@ const s = suite();
 const SECOND = 150_000;
 /** The longest standstill while publishers change, in milliseconds. */
 const GAP_MS = 2500;
-/**
- * How long Chromium takes to bring picture and sound together again after the gap, in seconds: its buffer of sound has
- * grown by some 150 ms, and it holds the picture back by no more than about 25 ms a second.
- */
-const SETTLE = 12;
-
 /**
  * Checks that a recording goes from the first publisher to the second, once, and how long that takes.
  * @param {import('node:test').TestContext} t

@@ -33,7 +33,8 @@ async function assertWatched(t, scope, stream) {
 test('ffmpeg publishes by WHIP to a browser and an RTMP player', { timeout: 60_000 }, async (t) => {
   const scope = scopeOf(t);
   const stream = 'ffmpeg-whip/camera';
-  const publisher = pushFfmpegWhip(scope, s.server.whipUrl(stream));
+  // ffmpeg takes no keyframe requests, so players wait for its next keyframes.
+  const publisher = pushFfmpegWhip(scope, s.server.whipUrl(stream), { gop: 15 });
   await sleep(1500);
   assert.equal(publisher.child.exit, null, publisher.child.tail());
   await assertWatched(t, scope, stream);

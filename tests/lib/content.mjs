@@ -111,6 +111,12 @@ export function summary(r) {
 const UNSHOWN = 0.2;
 
 /**
+ * How long Chromium takes to bring picture and sound together again, in seconds, once a gap or a burst of pictures has
+ * made its buffer of sound grow by some 150 ms: it holds the picture back by no more than about 25 ms a second.
+ */
+export const SETTLE = 12;
+
+/**
  * @typedef {object} Expectation
  * @property {number} [seconds] at least so much picture and sound
  * @property {number} [fps]
