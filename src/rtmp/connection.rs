@@ -216,7 +216,7 @@ impl Connection {
     }
 
     async fn read_next_batch(&mut self, buffer: &mut [u8]) -> Result<(), Closed> {
-        let at = self.next_batch(Instant::now());
+        let at = next_batch(self.shared.epoch, self.opened, Instant::now());
         let Role::Publishing { control, .. } = &self.role else { return Ok(()) };
         tokio::select! {
             () = sleep_until(at.into()) => {}
@@ -228,15 +228,6 @@ impl Connection {
         }
         self.collect_output();
         self.check_deadlines(Instant::now())
-    }
-
-    /// The next of the times that publishers without an audience are read at.
-    fn next_batch(&self, now: Instant) -> Instant {
-        let epoch = self.shared.epoch;
-        let slot = self.opened.duration_since(epoch).subsec_millis() % LEISURE_SLOTS;
-        let first = epoch + LEISURE / LEISURE_SLOTS * slot;
-        let into = now.saturating_duration_since(first).as_nanos() % LEISURE.as_nanos();
-        now + LEISURE - Duration::from_nanos(u64::try_from(into).unwrap_or(0))
     }
 
     fn check_replaced(&self) -> Result<(), Closed> {
@@ -444,5 +435,29 @@ impl Connection {
             self.socket.write_all(&bytes).await?;
         }
         self.socket.close().await
+    }
+}
+
+/// The next of the times at which a publisher without an audience is read that connected at `opened`.
+fn next_batch(epoch: Instant, opened: Instant, now: Instant) -> Instant {
+    let slot = opened.duration_since(epoch).subsec_millis() % LEISURE_SLOTS;
+    let offset = LEISURE / LEISURE_SLOTS * slot;
+    let since = (now.duration_since(epoch) + LEISURE - offset).as_nanos() % LEISURE.as_nanos();
+    now + LEISURE - Duration::from_nanos(u64::try_from(since).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publishers_without_an_audience_are_read_together_at_a_few_fixed_times() {
+        let epoch = Instant::now();
+        let at = |millis| epoch + Duration::from_millis(millis);
+        assert_eq!(next_batch(epoch, at(8), at(1_010)), at(1_200));
+        assert_eq!(next_batch(epoch, at(400), at(1_190)), at(1_200), "another of the same slot");
+        assert_eq!(next_batch(epoch, at(8), at(1_200)), at(1_400), "never twice at once");
+        assert_eq!(next_batch(epoch, at(9), at(1_190)), at(1_250));
+        assert_eq!(next_batch(epoch, at(3), at(100)), at(150), "before its slot's first time");
     }
 }

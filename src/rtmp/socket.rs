@@ -112,3 +112,47 @@ fn poll_read(stream: &mut TcpStream, cx: &mut Context<'_>, buffer: &mut [u8]) ->
 fn not_connected() -> io::Error {
     ErrorKind::NotConnected.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, Socket) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, Socket::new(listener.accept().await.unwrap().0))
+    }
+
+    async fn read(socket: &mut Socket) -> Vec<u8> {
+        let mut buffer = [0; 16];
+        let Ok(Ready::Read(count)) = socket.ready(&mut buffer, false).await else { panic!("not read") };
+        buffer[..count].to_vec()
+    }
+
+    #[tokio::test]
+    async fn what_arrives_at_a_detached_socket_waits_and_is_read_once_attached() {
+        let (mut client, mut socket) = pair().await;
+        socket.detach().unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(socket.read_waiting(&mut buffer).unwrap(), None);
+        client.write_all(b"frame").await.unwrap();
+        socket.attach().unwrap();
+        assert_eq!(read(&mut socket).await, b"frame");
+        assert!(socket.read_waiting(&mut buffer).is_err(), "attached");
+    }
+
+    #[tokio::test]
+    async fn a_detached_socket_yields_what_has_arrived_and_then_the_end() {
+        let (mut client, mut socket) = pair().await;
+        client.write_all(b"frame").await.unwrap();
+        drop(client);
+        // The end has arrived once the reactor says so.
+        assert_eq!(read(&mut socket).await, b"frame");
+        assert_eq!(read(&mut socket).await, b"");
+        socket.detach().unwrap();
+        assert_eq!(socket.read_waiting(&mut [0; 16]).unwrap(), Some(0));
+        assert!(socket.try_write(&[IoSlice::new(b"x")]).is_err(), "detached");
+    }
+}
