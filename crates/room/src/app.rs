@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::token::open;
-use crate::{AppId, Claims, Error, Permission, Role, RoomId, Secret, StreamKey, Uid, UnixSeconds};
+use crate::{AppId, Claims, Error, Pass, Permission, Role, RoomId, Secret, StreamKey, Uid, UnixSeconds};
 
 /// How many apps one server serves: a bound on what a configuration file may ask for.
 pub const MAX_APPS: usize = 4096;
@@ -100,20 +100,58 @@ impl Apps {
         permission: Permission,
         now: UnixSeconds,
     ) -> Result<Grant, Error> {
-        if stream.app.as_str() == Self::DEMO && matches!(self.demo, Demo::Present(_)) {
+        let Some(claims) = self.claims(token, &stream.app, now)? else {
             return Ok(Grant { stream: stream.clone(), permission, bearer: None });
-        }
-        let secrets = self.secrets.get(&stream.app).ok_or_else(|| Error::UnknownApp(stream.app.clone()))?;
-        let token =
-            token.filter(|token| !token.is_empty()).ok_or_else(|| Error::MissingToken(stream.app.clone()))?;
-        let claims = open(token, secrets)?;
-        claims.check_time(now)?;
+        };
         check_scope(&claims, stream, permission)?;
         Ok(Grant { stream: stream.clone(), permission, bearer: Some(claims) })
     }
+
+    /// Decides whether the bearer of `token` may enter a room under this uid.
+    ///
+    /// The demo app lets everybody in, as a host and admin.
+    ///
+    /// # Errors
+    ///
+    /// As [`Apps::authorize`], and [`Error::WrongUid`] if the token is for another uid.
+    pub fn admit(
+        &self,
+        token: Option<&str>,
+        app: &AppId,
+        room: &RoomId,
+        uid: &Uid,
+        now: UnixSeconds,
+    ) -> Result<Pass, Error> {
+        let bearer = self.claims(token, app, now)?;
+        if let Some(claims) = &bearer {
+            if claims.app != *app {
+                return Err(Error::WrongApp);
+            }
+            if claims.room != *room {
+                return Err(Error::WrongRoom);
+            }
+            if claims.uid != *uid {
+                return Err(Error::WrongUid);
+            }
+        }
+        Ok(Pass::new(app.clone(), room.clone(), uid.clone(), bearer))
+    }
+
+    /// What a valid token says; nothing in the demo app, which asks for none.
+    fn claims(&self, token: Option<&str>, app: &AppId, now: UnixSeconds) -> Result<Option<Claims>, Error> {
+        if app.as_str() == Self::DEMO && matches!(self.demo, Demo::Present(_)) {
+            return Ok(None);
+        }
+        let secrets = self.secrets.get(app).ok_or_else(|| Error::UnknownApp(app.clone()))?;
+        let token =
+            token.filter(|token| !token.is_empty()).ok_or_else(|| Error::MissingToken(app.clone()))?;
+        let claims = open(token, secrets)?;
+        claims.check_time(now)?;
+        Ok(Some(claims))
+    }
 }
 
-fn check_scope(claims: &Claims, stream: &StreamKey, permission: Permission) -> Result<(), Error> {
+pub(crate) fn check_scope(claims: &Claims, stream: &StreamKey, permission: Permission) -> Result<(), Error> {
     if claims.app != stream.app {
         return Err(Error::WrongApp);
     }
@@ -129,12 +167,12 @@ fn check_scope(claims: &Claims, stream: &StreamKey, permission: Permission) -> R
     }
 }
 
-/// The right to publish or play one stream, given by [`Apps::authorize`] and by nothing else.
+/// The right to publish or play one stream, given by [`Apps::authorize`], and by a room to those who are in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    stream: StreamKey,
-    permission: Permission,
-    bearer: Option<Claims>,
+    pub(crate) stream: StreamKey,
+    pub(crate) permission: Permission,
+    pub(crate) bearer: Option<Claims>,
 }
 
 impl Grant {

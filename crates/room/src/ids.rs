@@ -147,7 +147,10 @@ impl Visitor<'_> for IdVisitor {
 }
 
 /// What a stream shows: a participant can publish one of each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum StreamKind {
     /// Camera and microphone.
     #[default]

@@ -1,21 +1,29 @@
-//! Who may do what: apps, rooms, uids, roles and tokens.
+//! Who may do what, and who is in which room: apps, rooms, uids, roles, tokens, tickets and signalling messages.
 //!
-//! Everything that reaches a stream goes through one question, [`Apps::authorize`], and carries its answer, a
-//! [`Grant`], from there on. A `Grant` has no public constructor: whoever holds one has shown a valid token, or
-//! speaks to the `demo` app of a server that listens on loopback only ([`Demo`], [`Loopback`]).
+//! Everything that reaches a stream goes through one question, [`Apps::authorize`], or through a room that was entered
+//! by [`Apps::admit`], and carries its answer, a [`Grant`], from there on. A `Grant` has no public constructor: whoever
+//! holds one has shown a valid token, or speaks to the `demo` app of a server that listens on loopback only
+//! ([`Demo`], [`Loopback`]).
 //!
-//! The crate is pure: no sockets, no clock. The time of day comes in as [`UnixSeconds`].
+//! [`machine`] holds the rooms, [`signal`] the messages of the protocol, [`ticket`] the secrets inside media addresses.
+//!
+//! The crate is pure: no sockets, no clock, no randomness. Time and random bytes come in as arguments.
 
 mod app;
 mod error;
 mod ids;
+pub mod machine;
+mod pass;
 mod role;
 mod secret;
+pub mod signal;
+pub mod ticket;
 mod token;
 
 pub use app::{Apps, Demo, Grant, Loopback, MAX_APPS, MAX_SECRETS_PER_APP};
 pub use error::{Error, IdFault, IdKind};
 pub use ids::{AppId, MAX_ID_BYTES, RoomId, SCREEN_SUFFIX, StreamKey, StreamKind, Uid};
+pub use pass::Pass;
 pub use role::{Permission, Role};
 pub use secret::{MIN_SECRET_BYTES, Secret};
 pub use token::{Claims, EXPIRY_LEEWAY, MAX_TOKEN_BYTES, MAX_TTL, UnixSeconds, issue};

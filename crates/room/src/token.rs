@@ -57,6 +57,9 @@ pub struct Claims {
     /// When it was issued. Only for people who look into a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iat: Option<UnixSeconds>,
+    /// Whether the bearer may also mute, remove and ban others and close the room; no when absent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub admin: bool,
 }
 
 impl Claims {
@@ -76,7 +79,7 @@ impl Claims {
         if ttl < Duration::from_secs(1) || ttl > MAX_TTL {
             return Err(Error::InvalidTtl);
         }
-        Ok(Self { app, room, uid, role, exp: now.after(ttl), nbf: None, iat: Some(now) })
+        Ok(Self { app, room, uid, role, exp: now.after(ttl), nbf: None, iat: Some(now), admin: false })
     }
 
     pub(crate) fn check_time(&self, now: UnixSeconds) -> Result<(), Error> {

@@ -1,0 +1,73 @@
+use crate::app::check_scope;
+use crate::{AppId, Claims, Error, Grant, Permission, Role, RoomId, StreamKey, StreamKind, Uid, UnixSeconds};
+
+/// The right to be in a room under one uid, given by [`crate::Apps::admit`] or drawn from a [`Grant`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pass {
+    app: AppId,
+    room: RoomId,
+    uid: Uid,
+    bearer: Option<Claims>,
+}
+
+impl Pass {
+    pub(crate) const fn new(app: AppId, room: RoomId, uid: Uid, bearer: Option<Claims>) -> Self {
+        Self { app, room, uid, bearer }
+    }
+
+    /// The app.
+    #[must_use]
+    pub const fn app(&self) -> &AppId {
+        &self.app
+    }
+
+    /// The room.
+    #[must_use]
+    pub const fn room(&self) -> &RoomId {
+        &self.room
+    }
+
+    /// Who may enter.
+    #[must_use]
+    pub const fn uid(&self) -> &Uid {
+        &self.uid
+    }
+
+    /// The most that the bearer may be; everybody is a host in the demo app.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.bearer.as_ref().map_or(Role::Host, |claims| claims.role)
+    }
+
+    /// Whether the bearer may mute, remove and ban others and close the room; everybody in the demo app.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.bearer.as_ref().is_none_or(|claims| claims.admin)
+    }
+
+    /// When the token expires, without leeway; never in the demo app.
+    #[must_use]
+    pub fn expires(&self) -> Option<UnixSeconds> {
+        self.bearer.as_ref().map(|claims| claims.exp)
+    }
+
+    /// The right to do this with a stream of the same room.
+    pub(crate) fn grant(&self, uid: &Uid, kind: StreamKind, permission: Permission) -> Result<Grant, Error> {
+        let stream = StreamKey { app: self.app.clone(), room: self.room.clone(), uid: uid.clone(), kind };
+        match &self.bearer {
+            Some(claims) => check_scope(claims, &stream, permission)?,
+            None if permission == Permission::Publish && *uid != self.uid => return Err(Error::WrongUid),
+            None => {}
+        }
+        Ok(Grant { stream, permission, bearer: self.bearer.clone() })
+    }
+}
+
+impl Grant {
+    /// The right to be in the room that the stream is in. Who plays in the demo app has no uid and becomes `guest`.
+    #[must_use]
+    pub fn pass(&self, guest: &Uid) -> Pass {
+        let uid = self.uid().unwrap_or(guest).clone();
+        Pass::new(self.stream.app.clone(), self.stream.room.clone(), uid, self.bearer.clone())
+    }
+}
