@@ -1,6 +1,15 @@
 import js from '@eslint/js';
 import globals from 'globals';
 
+const rules = {
+  eqeqeq: 'error',
+  'no-var': 'error',
+  'prefer-const': 'error',
+  'no-unused-vars': ['error', {args: 'all', argsIgnorePattern: '^_'}],
+  'no-eval': 'error',
+  'no-implied-eval': 'error',
+};
+
 // tests/ has a configuration of its own, which eslint prefers there.
 export default [
   {ignores: ['target/', 'node_modules/', '.cache/', 'tests/']},
@@ -8,14 +17,13 @@ export default [
   {
     files: ['web-client/src/**/*.js'],
     languageOptions: {ecmaVersion: 2024, sourceType: 'module', globals: globals.browser},
-    rules: {
-      eqeqeq: 'error',
-      'no-var': 'error',
-      'prefer-const': 'error',
-      'no-unused-vars': ['error', {args: 'all', argsIgnorePattern: '^_'}],
-      'no-eval': 'error',
-      'no-implied-eval': 'error',
-    },
+    rules,
+  },
+  {
+    // Runs in browsers, mini-programs and tests alike: nothing but the language.
+    files: ['web-client/core/**/*.js'],
+    languageOptions: {ecmaVersion: 2023, sourceType: 'module', globals: {}},
+    rules,
   },
   {
     files: ['web-client/test/**/*.mjs', '*.mjs'],

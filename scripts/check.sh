@@ -21,7 +21,7 @@ shell_syntax() {
 }
 
 file_sizes() {
-  find src crates/*/src web-client/src \( -name '*.rs' -o -name '*.js' \) ! -name 'tests.rs' | sort |
+  find src crates/*/src web-client/src web-client/core \( -name '*.rs' -o -name '*.js' \) ! -name 'tests.rs' | sort |
     xargs awk -v max=$max_lines '
       FNR == 1 { report(); file = FILENAME; lines = 0; in_tests = 0 }
       /^#\[cfg\(test\)\]/ { in_tests = 1 }
@@ -41,6 +41,7 @@ install_node_modules() {
 javascript() {
   install_node_modules
   npx --no-install tsc --noEmit -p web-client
+  npx --no-install tsc --noEmit -p web-client/core
   npx --no-install tsc --noEmit -p tests
   npx --no-install tsc --noEmit -p benches
   npx --no-install eslint web-client tests benches

@@ -1,0 +1,324 @@
+import { toBase64 } from './base64.js';
+import { Emitter } from './emitter.js';
+import { localError } from './errors.js';
+import { Stay } from './stay.js';
+
+/** @typedef {import('./protocol.js').StreamName} StreamName */
+/** @typedef {import('./protocol.js').Kind} Kind */
+/** @typedef {import('./protocol.js').Uid} Uid */
+/** @typedef {import('./protocol.js').Role} Role */
+/** @typedef {import('./protocol.js').TrackState} TrackState */
+/** @typedef {import('./room.js').RemoteUser} RemoteUser */
+/** @typedef {import('./connection.js').ConnectionState} ConnectionState */
+/** @typedef {import('./connection.js').DisconnectedReason} DisconnectedReason */
+
+/**
+ * @typedef {object} Message
+ * @property {number} id
+ * @property {Uid} from
+ * @property {boolean} private to this participant alone
+ * @property {number} at seconds since 1970, by the server's clock
+ * @property {string} [text]
+ * @property {Uint8Array} [data]
+ */
+
+/**
+ * What a client tells. Names that Agora's Web SDK has mean the same; a stream is added, as there are two.
+ *
+ * @typedef {object} ClientEvents
+ * @property {[current: ConnectionState, previous: ConnectionState, reason: DisconnectedReason | undefined]} connection-state-change
+ * @property {[user: RemoteUser]} user-joined
+ * @property {[user: RemoteUser, reason: string]} user-left
+ * @property {[user: RemoteUser, kind: Kind, stream: StreamName]} user-published
+ * @property {[user: RemoteUser, kind: Kind, stream: StreamName]} user-unpublished
+ * @property {[user: RemoteUser, kind: Kind, stream: StreamName, state: TrackState, by: Uid | undefined]} track-state
+ *   muted, blocked or live again
+ * @property {[user: RemoteUser, role: Role]} role-changed
+ * @property {[user: RemoteUser, platform: string]} platform-changed the same uid, elsewhere
+ * @property {[user: RemoteUser, state: 'connected' | 'reconnecting']} user-connection
+ * @property {[user: RemoteUser, stream: StreamName, key: string, value: string | null]} stream-attribute
+ * @property {[key: string, value: string | null, by: Uid | undefined]} room-attribute
+ * @property {[message: Message]} message
+ * @property {[qualities: import('./protocol.js').Event<'network_quality'>['participants']]} network-quality
+ * @property {[]} token-privilege-will-expire
+ * @property {[]} token-privilege-did-expire
+ * @property {[stream: StreamName]} local-unpublished without having been asked to
+ * @property {[stream: StreamName, kind: Kind, state: TrackState, by: Uid | undefined]} local-track-state an admin did it
+ * @property {[role: Role]} local-role-changed
+ * @property {[uid: Uid, stream: StreamName]} subscription-ended without having been asked to
+ * @property {[error: import('./errors.js').RtcError]} session-ended for another reason than leaving
+ * @property {[cause: unknown]} exception something failed that nobody waits for
+ */
+
+/**
+ * @typedef {object} ClientOptions
+ * @property {string} server `https://host`, `wss://host`, or with `http` and `ws`; the path is `/signal` if there is none
+ * @property {import('./ports.js').Platform} platform
+ * @property {'web' | 'miniprogram' | 'native'} kind what the server gives for media follows from it
+ * @property {string[]} [capabilities]
+ * @property {(uplink: import('./ports.js').MediaUplink) => import('./ports.js').Media} createMedia called once per
+ *   stay in a room
+ * @property {(cause: unknown) => void} [onListenerError] is given what a listener throws
+ */
+
+/** A participant of one room at a time. @extends {Emitter<ClientEvents>} */
+export class Client extends Emitter {
+  #options;
+  #url;
+  /** @type {Stay | null} */
+  #stay = null;
+  /** @type {Role | undefined} */
+  #role;
+
+  /** @param {ClientOptions} options */
+  constructor(options) {
+    super(options.onListenerError);
+    this.#options = options;
+    this.#url = signalUrl(options.server);
+  }
+
+  /** @returns {ConnectionState} */
+  get connectionState() {
+    return this.#stay?.connection.state ?? 'DISCONNECTED';
+  }
+
+  /** @returns {Uid | undefined} */
+  get uid() {
+    return this.#stay?.uid;
+  }
+
+  /** @returns {Role | undefined} undefined while nobody has said one */
+  get role() {
+    return this.#stay?.role ?? this.#role;
+  }
+
+  /** Whether this participant may mute, kick and ban others. */
+  get admin() {
+    return this.#stay?.admin ?? false;
+  }
+
+  /** @returns {RemoteUser[]} */
+  get remoteUsers() {
+    return this.#stay?.room.users ?? [];
+  }
+
+  /** @returns {ReadonlyMap<string, string>} */
+  get roomAttributes() {
+    return this.#stay?.room.attributes ?? new Map();
+  }
+
+  get publications() {
+    return this.#stay?.ledger.publications ?? [];
+  }
+
+  get subscriptions() {
+    return this.#stay?.ledger.subscriptions ?? [];
+  }
+
+  /** Of the signalling. @returns {number | null} */
+  get rttMs() {
+    return this.#stay?.connection.rttMs ?? null;
+  }
+
+  /** What the server should not have sent, or null outside a room. */
+  get counters() {
+    return this.#stay?.connection.counters ?? null;
+  }
+
+  /** @param {Uid} uid */
+  remoteUser(uid) {
+    return this.#stay?.room.user(uid);
+  }
+
+  /**
+   * Events of this room come only after the promise has told its listeners.
+   *
+   * @param {object} room
+   * @param {string} room.app
+   * @param {string} room.room
+   * @param {string | null} [room.token]
+   * @param {Uid | null} [room.uid] a number at random if absent
+   * @returns {Promise<Uid>}
+   */
+  async join({ app, room, token = null, uid = null }) {
+    if (this.#stay !== null) throw localError('in_room', 'leave the room before joining one');
+    const { platform, kind, capabilities, createMedia } = this.#options;
+    const join = {
+      app,
+      room,
+      uid: uid ?? 1 + Math.floor(platform.random() * 0xffff_fffe),
+      platform: kind,
+      ...(token === null ? {} : { token }),
+      ...(this.#role === undefined ? {} : { role: this.#role }),
+      ...(capabilities === undefined ? {} : { capabilities }),
+    };
+    const stay = new Stay({
+      url: this.#url,
+      platform,
+      join,
+      createMedia,
+      tell: ({ name, args }) => {
+        // Before anybody hears of it, so that a listener can join again.
+        if (name === 'connection-state-change' && args[0] === 'DISCONNECTED' && this.#stay === stay) this.#stay = null;
+        this.emit(name, ...args);
+      },
+    });
+    this.#stay = stay;
+    try {
+      return await stay.join();
+    } catch (cause) {
+      if (this.#stay === stay) this.#stay = null;
+      throw cause;
+    }
+  }
+
+  /** Never rejects. Afterwards no timer and no socket is left. */
+  async leave() {
+    await this.#stay?.connection.leave();
+  }
+
+  /**
+   * Before joining: what to join as.
+   *
+   * @param {Role} role who becomes audience publishes nothing any longer
+   */
+  async setClientRole(role) {
+    if (role !== 'host' && role !== 'audience') throw invalid('role', 'the role is host or audience');
+    await this.#stay?.setRole(role);
+    this.#role = role;
+  }
+
+  /** @param {string} token */
+  async renewToken(token) {
+    await this.#inRoom().renewToken(token);
+  }
+
+  /**
+   * @param {StreamName} stream
+   * @param {{ audio: boolean, video: boolean, attributes?: Record<string, string> }} tracks again with others to change them
+   * @returns {Promise<import('./ports.js').PublishedMedia>}
+   */
+  async publish(stream, { audio, video, attributes }) {
+    if (!audio && !video) throw invalid('tracks', 'neither sound nor pictures');
+    return this.#inRoom().publish({ stream, audio, video, ...(attributes === undefined ? {} : { attributes }) });
+  }
+
+  /** @param {StreamName} stream */
+  async unpublish(stream) {
+    await this.#inRoom().unpublish(stream);
+  }
+
+  /**
+   * @param {Uid} uid
+   * @param {StreamName} stream
+   * @param {{ audio?: boolean, video?: boolean }} [tracks] again with others to change them
+   * @returns {Promise<import('./ports.js').SubscribedMedia>}
+   */
+  async subscribe(uid, stream, { audio = true, video = true } = {}) {
+    if (!audio && !video) throw invalid('tracks', 'neither sound nor pictures');
+    return this.#inRoom().subscribe({ uid, stream, audio, video });
+  }
+
+  /**
+   * @param {Uid} uid
+   * @param {StreamName} stream
+   */
+  async unsubscribe(uid, stream) {
+    await this.#inRoom().unsubscribe(uid, stream);
+  }
+
+  /**
+   * @param {StreamName} stream
+   * @param {Kind} kind
+   * @param {boolean} muted
+   * @param {Uid} [uid] somebody else's, for admins
+   * @returns {Promise<TrackState>} how the track is now
+   */
+  async mute(stream, kind, muted, uid) {
+    return this.#inRoom().mute({ stream, kind, muted, ...(uid === undefined ? {} : { uid }) });
+  }
+
+  /**
+   * @param {string | Uint8Array} content at most 8192 bytes
+   * @param {Uid} [to] all others if absent
+   * @returns {Promise<number>} the id of the message
+   */
+  async sendMessage(content, to) {
+    const body = typeof content === 'string' ? { text: content } : { data: toBase64(content) };
+    const request = { ...body, ...(to === undefined ? {} : { to }) };
+    return (await this.#inRoom().connection.request('send_message', request)).message_id;
+  }
+
+  /**
+   * @param {string} key
+   * @param {string | null} value null removes it
+   */
+  async setRoomAttribute(key, value) {
+    await this.#inRoom().connection.request('set_room_attribute', { key, value });
+  }
+
+  /**
+   * @param {StreamName} stream
+   * @param {string} key
+   * @param {string | null} value null removes it
+   */
+  async setStreamAttribute(stream, key, value) {
+    await this.#inRoom().setStreamAttribute({ stream, key, value });
+  }
+
+  /**
+   * @param {Uid} uid
+   * @param {string} [message] for whom it hits
+   */
+  async kick(uid, message) {
+    await this.#inRoom().connection.request('kick', { uid, ...(message === undefined ? {} : { message }) });
+  }
+
+  /**
+   * @param {Uid} uid
+   * @param {number} seconds 0 lifts a ban
+   * @param {string} [message]
+   */
+  async ban(uid, seconds, message) {
+    await this.#inRoom().connection.request('ban', { uid, seconds, ...(message === undefined ? {} : { message }) });
+  }
+
+  async closeRoom() {
+    await this.#inRoom().connection.request('close_room', {});
+  }
+
+  /** Is dropped when there is no connection. @param {import('./protocol.js').Request<'stats'>} stats */
+  async reportStats(stats) {
+    if (this.connectionState !== 'CONNECTED') return;
+    await this.#inRoom().connection.request('stats', stats);
+  }
+
+  /** For the platform: the network may have changed, or the device was asleep. */
+  networkChanged() {
+    this.#stay?.connection.probe();
+  }
+
+  #inRoom() {
+    if (this.#stay === null) throw localError('not_connected', 'not in a room');
+    return this.#stay;
+  }
+}
+
+/**
+ * @param {string} server
+ * @returns {string}
+ */
+export function signalUrl(server) {
+  const found = /^(?:http|ws)(s?):\/\/([^/?#\s]+)(\/[^?#\s]*)?$/i.exec(server);
+  if (found === null) throw invalid('server', 'the server is an address like https://example.com');
+  const [, secure = '', host = '', path = '/'] = found;
+  return `ws${secure.toLowerCase()}://${host}${path === '/' ? '/signal' : path}`;
+}
+
+/**
+ * @param {string} field
+ * @param {string} message
+ */
+function invalid(field, message) {
+  return localError('invalid_params', message, { field });
+}
