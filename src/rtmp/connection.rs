@@ -201,7 +201,11 @@ impl Connection {
 
     /// Whether the client publishes, nobody is there to see it, and nothing is left to tell it.
     fn is_at_leisure(&self) -> bool {
-        self.unsent.is_empty() && self.unwatched_since.is_some_and(|since| since.elapsed() >= LEISURE_AFTER)
+        // Asked anew: who has just come to watch must not wait for the publisher's next message to be noticed.
+        let Role::Publishing { ingest, .. } = &self.role else { return false };
+        self.unsent.is_empty()
+            && !ingest.is_watched()
+            && self.unwatched_since.is_some_and(|since| since.elapsed() >= LEISURE_AFTER)
     }
 
     /// Reads a publisher without an audience now and then, until it gets one or has to be answered.
