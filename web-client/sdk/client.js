@@ -110,7 +110,7 @@ export class Client extends Emitter {
       server: server ?? globalThis.location.origin,
       platform,
       kind: 'web',
-      capabilities: ['h264', 'opus'],
+      ...(role === undefined && mode === 'rtc' ? {} : { role: role ?? 'audience' }),
       createMedia: (uplink) => this.#createPeer(uplink),
       onListenerError: (cause) => this.#exception(cause),
     });
@@ -144,7 +144,6 @@ export class Client extends Emitter {
     });
     this.#indicator = new VolumeIndicator(clock, () => this.emit('volume-indicator', this.#volumes()));
     this.#listen();
-    if (role !== undefined || mode !== 'rtc') void this.#core.setClientRole(role ?? 'audience');
   }
 
   /** @returns {ConnectionState} */

@@ -1,5 +1,5 @@
 import { uidKey } from '../core/room.js';
-import { requireH264 } from './codecs.js';
+import { requireH264, supportedCodecs } from './codecs.js';
 import { invalid, sdkError } from './errors.js';
 import { MEDIA_TYPES, mediaTypeOf, sectionOf } from './media-types.js';
 import { RemoteUser } from './remote-user.js';
@@ -133,7 +133,9 @@ export class RemoteUsers {
     if (!user[FIELDS[mediaType].has]) {
       throw sdkError('REMOTE_USER_IS_NOT_PUBLISHED', 'no_such_stream', `${user.uid} does not publish ${mediaType}`);
     }
-    if (kind === 'video') await requireH264('receive');
+    // Also for sound, so that what is subscribed to in one go is still together afterwards.
+    const codecs = await supportedCodecs();
+    if (kind === 'video') requireH264(codecs, 'receive');
     const key = sectionKey(user.uid, stream, kind);
     const subscription = this.#subscription(user.uid, stream);
     await subscription.want(kind);
