@@ -1,4 +1,6 @@
+import { sdkError } from './errors.js';
 import { IceRepair } from './ice-repair.js';
+import { log } from './log.js';
 import { PeerSession } from './peer-session.js';
 
 /** @typedef {import('../core/ports.js').Media} Media */
@@ -67,7 +69,12 @@ export class Peer {
   offer(_revision, sdp, mids) {
     if (this.#closed) return Promise.reject(new Error('the room is left'));
     this.#session ??= this.#open();
-    return this.#session.offer(sdp, mids);
+    return this.#session.offer(sdp, mids).catch((cause) => {
+      // What a browser says of a description quotes it.
+      log.debug('an offer that cannot be answered', cause);
+      const { name } = cause instanceof Error ? cause : new Error();
+      throw sdkError('UNEXPECTED_RESPONSE', 'bad_offer', `the server's offer cannot be answered: ${name}`);
+    });
   }
 
   resumed() {

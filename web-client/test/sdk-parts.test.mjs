@@ -72,6 +72,17 @@ test('ICE that stays away is restarted, again if that does not help, and given u
   assert.deepEqual(told, [true, 'given up', false], 'what was interrupted is told as repaired by the next connection');
 });
 
+test('a connection that is replaced while all is well is told as an interruption, but not one that is closed', () => {
+  const { told, made } = repair();
+  made.reset();
+  made.changed('connected');
+  made.reset();
+  assert.deepEqual(told, [true]);
+  made.changed('connected');
+  made.close();
+  assert.deepEqual(told, [true, false]);
+});
+
 test('a restart that is refused is tried again, and none is asked for twice at once', async () => {
   const { world, asked, made } = repair();
   made.changed('failed');
