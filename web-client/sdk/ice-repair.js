@@ -41,6 +41,11 @@ export class IceRepair {
     return this.#state === 'connected' || this.#state === 'completed';
   }
 
+  /** Whether media flowed, or should have, and do not. */
+  get trouble() {
+    return this.#trouble;
+  }
+
   /** @param {RTCIceConnectionState} state */
   changed(state) {
     if (state === this.#state) return;

@@ -40,9 +40,10 @@ export class Peer {
     return this.#session;
   }
 
-  /** Whether media can flow; null while there is nothing to carry. */
+  /** Whether media can flow; null while there is nothing to carry, or ICE has not finished its first round. */
   get healthy() {
-    return this.#session === null ? null : this.#repair.healthy;
+    if (this.#repair.trouble) return false;
+    return this.#session !== null && this.#repair.healthy ? true : null;
   }
 
   /** An offer says what is different: nothing has to be done before. */

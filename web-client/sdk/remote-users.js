@@ -81,6 +81,8 @@ export class RemoteUsers {
   left(known) {
     const user = this.get(known.uid);
     this.#users.delete(uidKey(known.uid));
+    // Also what the server had not granted yet.
+    for (const stream of /** @type {const} */ (['camera', 'screen'])) this.subscriptionEnded(known.uid, stream);
     return user;
   }
 
@@ -139,13 +141,15 @@ export class RemoteUsers {
     const key = sectionKey(user.uid, stream, kind);
     const subscription = this.#subscription(user.uid, stream);
     await subscription.want(kind);
+    const ended = () => sdkError('OPERATION_ABORTED', 'no_such_stream', `${mediaType} of ${user.uid} ended, or is not wanted any longer`);
+    if (!subscription.wants(kind)) throw ended();
     try {
       await this.#sections.arrival(key);
     } catch (cause) {
       if (subscription.wants(kind)) await subscription.drop(kind).catch(this.#hooks.report);
       throw cause;
     }
-    if (!subscription.wants(kind)) throw sdkError('OPERATION_ABORTED', 'no_such_stream', `${mediaType} of ${user.uid} ended meanwhile`);
+    if (!subscription.wants(kind)) throw ended();
     const track = this.#track(user, mediaType, key);
     this.#setTrack(user, mediaType, track);
     return track;

@@ -224,6 +224,25 @@ test('unsubscribing ends the track, and a subscription that waits for its sectio
   await aborted;
 });
 
+test('somebody who goes while they are being subscribed to leaves nothing behind', async () => {
+  const made = await inRoom(bob());
+  const late = assert.rejects(made.client.subscribe('bob', 'audio'), { code: 'OPERATION_ABORTED', reason: 'no_such_stream' });
+  await settle();
+  const { id } = made.world.socket.last('subscribe');
+  await made.world.socket.say(
+    { id, ok: { uid: 'bob', stream: 'camera' } }, { seq: 1, event: 'participant_left', uid: 'bob', reason: 'left' },
+  );
+  await late;
+  assert.deepEqual([made.client.remoteUsers, made.news().at(-1)], [[], 'user-left bob Quit']);
+  await made.world.socket.say({ seq: 2, event: 'participant_joined', participant: participant('bob', [camera]) });
+  const refused = assert.rejects(made.client.subscribe('bob', 'audio'), { code: 'REMOTE_USER_IS_NOT_PUBLISHED' });
+  await settle();
+  await made.world.socket.refuse('subscribe', 'no_such_stream');
+  await refused;
+  await made.world.pass(60_000);
+  assert.deepEqual(made.client.remoteUsers[0].audioTrack, undefined);
+});
+
 test('a section that is reused brings somebody else, and whose it was ends', async () => {
   const made = await inRoom({ participants: [participant('bob', [camera]), participant('carol', [camera])] });
   await subscribing(made);
