@@ -1,3 +1,4 @@
+import { Awake } from './awake.js';
 import { call } from './call/call.js';
 import { watchEnding } from './call/ending.js';
 import { DEFAULT_RTMP_PORT } from './commands.js';
@@ -6,7 +7,7 @@ import { isLanguage, pickLanguage } from './i18n/index.js';
 import { lobby } from './lobby/lobby.js';
 import { openBoth } from './lobby/preview.js';
 import { LocalMedia } from './media.js';
-import { recall } from './memory.js';
+import { recall, remember } from './memory.js';
 import { Notices } from './notices.js';
 import { friendlyUid, readLink } from './place.js';
 import { qualityOf } from './qualities.js';
@@ -79,6 +80,7 @@ async function start() {
   const context = { store, media, conference, notify, appearance: new Appearance() };
   const views = { lobby: lobby(context), call: call(context) };
   document.body.prepend(views.lobby, views.call);
+  const awake = new Awake();
   let giveBack = () => {};
   store.watch(
     ({ view }) => [view],
@@ -87,6 +89,8 @@ async function start() {
       views.call.hidden = view !== 'call';
       giveBack();
       giveBack = view === 'call' ? take(now) : () => {};
+      if (view === 'call') for (const name of /** @type {const} */ (['app', 'room', 'uid'])) remember(name, now[name]);
+      awake.keep(view === 'call');
     },
   );
   watchEnding(context);

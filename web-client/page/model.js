@@ -122,7 +122,8 @@ export function onStage({ role }) {
 }
 
 /**
- * Which tiles are to be large: the pinned one, else the screens of others, else one's own screen, else none.
+ * Which tiles are to be large: the pinned one, else the screens of others, else none. One's own screen is before one's
+ * eyes already, and large it would show itself in itself.
  *
  * @param {readonly Tile[]} tiles
  * @param {string | null} pinned
@@ -131,9 +132,7 @@ export function onStage({ role }) {
 export function featured(tiles, pinned) {
   const chosen = tiles.filter(({ id }) => id === pinned);
   if (chosen.length > 0) return chosen;
-  const screens = tiles.filter(({ stream }) => stream === 'screen');
-  const foreign = screens.filter(({ person }) => !person.self);
-  return foreign.length > 0 ? foreign : screens;
+  return tiles.filter(({ stream, person }) => stream === 'screen' && !person.self);
 }
 
 /** So many hues are told apart in `call.css`. */

@@ -22,15 +22,6 @@ export class Notices {
   }
 
   /**
-   * Notices have to be in the dialog that is open: everything outside of it is inert.
-   *
-   * @param {HTMLElement} parent
-   */
-  moveTo(parent) {
-    parent.append(this.#list);
-  }
-
-  /**
    * @param {Level} level
    * @param {import('./say.js').Key} key
    * @param {import('./say.js').Parameters} [parameters]

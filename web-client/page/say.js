@@ -11,7 +11,7 @@ import { translate } from './i18n/index.js';
  * @type {WeakMap<Element, Map<Slot, { key: Key, parameters: Parameters }>>}
  */
 const spoken = new WeakMap();
-/** @typedef {'text' | 'aria-label' | 'title' | 'placeholder'} Slot */
+/** @typedef {'text' | 'aria-label' | 'title' | 'placeholder' | 'alt'} Slot */
 
 const MARK = 'data-say';
 /** @type {Language} */

@@ -53,13 +53,13 @@ test('screens come first, and the audience has no tile', () => {
   assert.deepEqual(tilesOf(people).map(({ id }) => id), ['screen:b', 'camera:a', 'camera:b']);
 });
 
-test('the pinned tile is large, else the screens of others, else one’s own', () => {
+test('the pinned tile is large, else the screens of others, never one’s own', () => {
   const self = { ...personOf(fakeUser('me', { hasScreen: true })), self: true };
   const other = personOf(fakeUser('b', { hasScreen: true }));
   const ids = (/** @type {any[]} */ people, /** @type {string | null} */ pinned) => featured(tilesOf(people), pinned).map(({ id }) => id);
   assert.deepEqual(ids([self, other], 'camera:b'), ['camera:b']);
   assert.deepEqual(ids([self, other], null), ['screen:b']);
-  assert.deepEqual(ids([self], null), ['screen:me']);
+  assert.deepEqual(ids([self], null), []);
   assert.deepEqual(ids([personOf(fakeUser('c'))], 'camera:gone'), []);
 });
 

@@ -189,9 +189,8 @@ function words(text) {
 /** @param {Key} label @param {string} testid */
 function picture(label, testid) {
   const image = el('img', { class: 'qr', testid, attr: { width: '132', height: '132' } });
-  put(image, label, {}, 'title');
+  put(image, label, {}, 'alt');
   image.hidden = true;
-  image.alt = '';
   return image;
 }
 
