@@ -107,14 +107,14 @@ export function arrange({ large, small }, area) {
   }
   if (small === 0) return { large: fill(large, { x: 0, y: 0, ...area }), small: [], height: area.height, rest: null };
   const beside = area.width > area.height * 1.1 && area.width > 640;
-  const strip = beside
+  const most = beside
     ? { width: Math.min(STRIP_WIDTH, area.width * STRIP_SHARE), height: area.height }
     : { width: area.width, height: Math.min(small > 3 ? 2 * STRIP_HEIGHT : STRIP_HEIGHT, area.height * 0.4) };
+  const strip = inStrip(small, most, area, beside);
   const main = beside
-    ? { x: 0, y: 0, width: area.width - strip.width - GAP, height: area.height }
-    : { x: 0, y: 0, width: area.width, height: area.height - strip.height - GAP };
-  const origin = beside ? { x: main.width + GAP, y: 0 } : { x: 0, y: main.height + GAP };
-  return { large: fill(large, main), height: area.height, ...inStrip(small, strip, origin, beside) };
+    ? { x: 0, y: 0, width: strip.edge - GAP, height: area.height }
+    : { x: 0, y: 0, width: area.width, height: strip.edge - GAP };
+  return { large: fill(large, main), small: strip.small, rest: strip.rest, height: area.height };
 }
 
 /**
@@ -128,21 +128,28 @@ function fill(count, area) {
 }
 
 /**
+ * Tiles at the right or at the bottom of an area, no wider and no higher than they need to be.
+ *
  * @param {number} count
- * @param {{ width: number, height: number }} strip
- * @param {{ x: number, y: number }} origin
+ * @param {{ width: number, height: number }} strip at most
+ * @param {{ width: number, height: number }} area
  * @param {boolean} beside
  */
-function inStrip(count, strip, origin, beside) {
+function inStrip(count, strip, area, beside) {
   const most = capacity(strip);
+  const places = Math.min(count, most);
   const shown = count <= most ? count : most - 1;
-  const full = grid(count <= most ? count : most, strip, { narrowest: 1.2, minWidth: 0 });
-  const shift = Math.min(...full.boxes.map(({ y }) => y));
-  // A strip begins at the top, beside the large picture's.
-  const boxes = full.boxes.map((box) => ({ ...box, x: box.x + origin.x, y: box.y + origin.y - (beside ? shift : 0) }));
+  const { boxes } = grid(places, strip, { narrowest: 1.2, minWidth: 0 });
+  const right = Math.max(...boxes.map(({ x, width }) => x + width));
+  const top = Math.min(...boxes.map(({ y }) => y));
+  const bottom = Math.max(...boxes.map(({ y, height }) => y + height));
+  // Beside something large a strip begins at its top.
+  const [dx, dy] = beside ? [area.width - right, -top] : [0, area.height - bottom];
+  const moved = boxes.map((box) => ({ ...box, x: box.x + dx, y: box.y + dy }));
   /** @type {(Box | null)[]} */
-  const small = Array.from({ length: count }, (_, index) => (index < shown ? (boxes[index] ?? null) : null));
-  return { small, rest: shown < count ? (boxes[shown] ?? null) : null };
+  const small = Array.from({ length: count }, (_, index) => (index < shown ? (moved[index] ?? null) : null));
+  const edge = Math.min(...moved.map(({ x, y }) => (beside ? x : y)));
+  return { small, rest: shown < count ? (moved[shown] ?? null) : null, edge };
 }
 
 /** How many tiles of the least size a strip holds. @param {{ width: number, height: number }} strip */
