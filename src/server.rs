@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use queqiao_transcode::{AacSettings, OpusSettings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -30,7 +31,8 @@ async fn serve(config: Config) -> Result<()> {
     let apps = Arc::new(config.apps()?);
     let pool = transcode::Pool::start(threads(config.transcode.threads))?;
     let hub = Hub::new(hub_settings(&config), pool);
-    let rtc = rtc::Service::start(&rtc_config(&config), &hub)
+    let (notices, _rtc_notices) = mpsc::unbounded_channel();
+    let rtc = rtc::Service::start(&rtc_config(&config), &hub, notices)
         .with_context(|| format!("cannot listen for WebRTC on {}", config.listen.rtc))?;
     let rtmp_listener = TcpListener::bind(config.listen.rtmp)
         .await

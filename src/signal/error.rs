@@ -45,7 +45,8 @@ impl ApiError {
         match self {
             Self::Room(error) => error.code(),
             Self::Rtc(error) => match error {
-                rtc::Error::Sdp(_) | rtc::Error::NoMedia => "bad_sdp",
+                rtc::Error::Sdp(_) | rtc::Error::NoMedia | rtc::Error::Unfit(_) => "bad_sdp",
+                rtc::Error::StaleRevision => "stale_revision",
                 rtc::Error::SdpTooLarge => "sdp_too_large",
                 rtc::Error::NoCommonCodec => "no_common_codec",
                 rtc::Error::TooManySessions { .. } => "too_many_sessions",
@@ -71,7 +72,11 @@ impl ApiError {
         match self {
             Self::Room(error) => room_status(error),
             Self::Rtc(error) => match error {
-                rtc::Error::Sdp(_) | rtc::Error::NoMedia | rtc::Error::Fragment(_) => StatusCode::BAD_REQUEST,
+                rtc::Error::Sdp(_)
+                | rtc::Error::NoMedia
+                | rtc::Error::Unfit(_)
+                | rtc::Error::StaleRevision
+                | rtc::Error::Fragment(_) => StatusCode::BAD_REQUEST,
                 rtc::Error::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 rtc::Error::NoCommonCodec => StatusCode::NOT_ACCEPTABLE,
                 rtc::Error::TooManySessions { .. } => StatusCode::SERVICE_UNAVAILABLE,
