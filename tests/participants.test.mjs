@@ -77,7 +77,7 @@ test('an RTMP player and an HTTP-FLV player are guests of the room, and leave wi
   assert.deepEqual([participant.platform, participant.role], ['encoder', 'audience']);
   await player.firstFrame(6000);
   const flv = new FlvPlayer(scope, s.server.flvUrl('guests/obs'));
-  const other = (await admin.event('participant_joined')).participant.uid;
+  const other = (await admin.event('participant_joined'))['participant'].uid;
   await until('frames', 6000, () => flv.reader.tags.length > 0);
   await admin.request('close_room');
   assert.equal((await admin.event('session_ended'))['reason'], 'room_closed');
