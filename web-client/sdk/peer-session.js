@@ -91,6 +91,18 @@ export class PeerSession {
     return section !== undefined && this.#open.has(section);
   }
 
+  /** When the newest packet of all that is received came, by the browser's clock. @returns {number | undefined} */
+  newestPacket() {
+    const times = this.connection.getReceivers()
+      .flatMap((receiver) => receiver.getSynchronizationSources().map(({ timestamp }) => timestamp));
+    return times.length === 0 ? undefined : Math.max(...times);
+  }
+
+  /** Whether anything is sent that the server reports on. */
+  get sends() {
+    return this.connection.getSenders().some(({ track }) => track !== null);
+  }
+
   close() {
     if (this.#closed) return;
     this.#closed = true;
