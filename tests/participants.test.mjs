@@ -8,10 +8,11 @@ import { Signaller } from './lib/signalling.mjs';
 import { pushRtmp } from './lib/source.mjs';
 import { suite } from './lib/suite.mjs';
 
-const s = suite({ browser: false, env: { QUEQIAO_ROOMS__GRACE: '3s' } });
+/** Players give up sooner than usual, so that the tests need not wait. */
+const s = suite({ browser: false, env: { QUEQIAO_ROOMS__GRACE: '3s', QUEQIAO_LIMITS__PLAY_WAIT: '6s' } });
 
 /** @param {import('./lib/source.mjs').Publisher} publisher @param {number} [ms] */
-async function refused(publisher, ms = 8000) {
+async function refused(publisher, ms = 20_000) {
   await until('ffmpeg is refused', ms, () => publisher.child.exit !== null);
   assert.notEqual(publisher.child.exit?.code, 0);
   return publisher.child.stderr;
