@@ -256,11 +256,14 @@ test('every operation of the document was tried, and the document is well-formed
   assert.equal(new Set(ids).size, ids.length);
 });
 
-test('a back end that fails twice is told all the same, in order, with signatures', { timeout: 60_000 }, async (t) => {
+test('a back end that redirects and fails is told all the same, in order, with signatures', { timeout: 60_000 }, async (t) => {
   const own = scopeOf(t);
   const room = 'told';
   await until('a quiet moment', 10_000, async () => (await api.call('getStatus')).webhooks[0].waiting === 0);
-  hooks.failures = 2;
+  hooks.refusals = [
+    { status: 307, headers: { location: `${hooks.url}&elsewhere` } },
+    { status: 503, body: Buffer.alloc(1 << 20) },
+  ];
   const before = hooks.attempts.length;
   const { client } = await Signaller.join(own, server, room, 'alice', { platform: 'miniprogram' });
   const encoder = pushRtmp(own, server.rtmpUrl(`${room}/obs~screen`));
@@ -281,7 +284,7 @@ test('a back end that fails twice is told all the same, in order, with signature
   ]);
   const attempts = hooks.attempts.slice(before);
   const [first, second, third] = attempts;
-  assert.deepEqual(attempts.slice(0, 4).map(({ status }) => status), [503, 503, 204, 204]);
+  assert.deepEqual(attempts.slice(0, 4).map(({ status }) => status), [307, 503, 204, 204]);
   assert.deepEqual(attempts.slice(0, 3).map(({ attempt }) => attempt), [1, 2, 3]);
   assert.equal(first?.delivery, third?.delivery);
   assert.deepEqual(first?.event, third?.event);

@@ -3,6 +3,8 @@
 use std::ops::Sub;
 use std::time::{Duration, Instant};
 
+use super::frame::{Media, RtpUnit};
+
 /// Over how long rates are taken. Publishers without an audience are read five times a second.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -71,7 +73,29 @@ pub(super) enum Passed {
 }
 
 impl Passed {
-    const fn bytes(self) -> usize {
+    pub(super) fn of_frame(media: &Media) -> Self {
+        match media {
+            Media::Audio(frame) => Self::Audio { bytes: frame.data.len() },
+            Media::Video { unit, .. } => {
+                let bytes = unit.nals.iter().map(bytes::Bytes::len).sum();
+                Self::Video { bytes, packets: 1, frames: 1, keyframe: unit.keyframe }
+            }
+        }
+    }
+
+    pub(super) fn of_rtp(unit: &RtpUnit) -> Self {
+        match unit {
+            RtpUnit::Audio { packet, .. } => Self::Audio { bytes: packet.payload.len() },
+            RtpUnit::Video(video) => Self::Video {
+                bytes: video.packets.iter().map(|packet| packet.payload.len()).sum(),
+                packets: video.packets.len(),
+                frames: video.packets.iter().filter(|packet| packet.marker).count(),
+                keyframe: video.keyframe,
+            },
+        }
+    }
+
+    pub(super) const fn bytes(self) -> usize {
         match self {
             Self::Audio { bytes } | Self::Video { bytes, .. } => bytes,
         }

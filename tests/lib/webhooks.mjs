@@ -8,14 +8,15 @@ import { until } from './scope.mjs';
 const MAX_SKEW_S = 30;
 
 /** @typedef {Record<string, any>} WebhookEvent */
+/** @typedef {{ status: number, headers?: Record<string, string>, body?: string | Buffer }} Refusal */
 /** @typedef {{ status: number, delivery: string, attempt: number, event: WebhookEvent, at: number }} Attempt */
 
 /** An HTTP server that takes webhooks. */
 export class WebhookReceiver {
   /** Every attempt, taken or not. @type {Attempt[]} */
   attempts = [];
-  /** How many more are refused. */
-  failures = 0;
+  /** What is answered first, in place of yes. @type {Refusal[]} */
+  refusals = [];
   /** What was wrong with one of them. @type {unknown} */
   fault = undefined;
 
@@ -27,13 +28,13 @@ export class WebhookReceiver {
       const chunks = [];
       request.on('data', (chunk) => chunks.push(chunk));
       request.on('end', () => {
-        let status = 500;
         try {
-          status = this.#take(request, Buffer.concat(chunks));
+          const { status, headers, body } = this.#take(request, Buffer.concat(chunks));
+          response.writeHead(status, headers).end(body);
         } catch (error) {
           this.fault ??= error;
+          response.writeHead(500).end();
         }
-        response.writeHead(status).end('taken or not');
       });
     });
   }
@@ -68,16 +69,15 @@ export class WebhookReceiver {
     const given = String(request.headers['queqiao-signature']);
     assert.equal(given.length, expected.length);
     assert.ok(timingSafeEqual(Buffer.from(given), Buffer.from(expected)), 'the signature is wrong');
-    const status = this.failures > 0 ? 503 : 204;
-    this.failures = Math.max(0, this.failures - 1);
+    const answer = this.refusals.shift() ?? { status: 204 };
     this.attempts.push({
-      status,
+      status: answer.status,
       delivery: String(request.headers['queqiao-delivery']),
       attempt: Number(request.headers['queqiao-attempt']),
       event: JSON.parse(body.toString('utf8')),
       at: performance.now(),
     });
-    return status;
+    return answer;
   }
 
   /** The events that were taken, in order. */

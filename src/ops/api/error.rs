@@ -120,6 +120,18 @@ pub(super) enum Refusals {
     Unavailable(ErrorBody),
 }
 
+/// What operations with a body may answer with beside.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the document is made of the variants")]
+pub(super) enum BodyRefusals {
+    /// The body is too long.
+    #[response(status = 413)]
+    TooLarge(ErrorBody),
+    /// The body is not JSON by its type.
+    #[response(status = 415)]
+    MediaType(ErrorBody),
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, code) = (self.status(), self.code());

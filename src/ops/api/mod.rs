@@ -13,10 +13,10 @@ mod types;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -32,6 +32,9 @@ use error::Refused;
 
 /// Where the API is.
 const PREFIX: &str = "/api/v1";
+
+/// The longest body of a request: identifiers of full length and a text, several times over.
+const MAX_BODY: usize = 8 * 1024;
 
 /// What the configuration allows, as the API shows it.
 #[derive(Clone, Copy, Debug)]
@@ -82,15 +85,20 @@ pub(crate) fn router(ops: Arc<Ops>) -> Router {
     let guarded = Router::new()
         .nest(PREFIX, api)
         .route("/metrics", get(super::metrics::show))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(Arc::clone(&ops), guard))
         .with_state(Arc::clone(&ops));
-    let open = Router::new().route(
-        &format!("{PREFIX}/openapi.json"),
-        get(|State(ops): State<Arc<Ops>>| async move {
-            // Who may not use the API need not know whether there is one.
-            ops.secret.as_ref().map(|_| Json(Arc::clone(&document))).ok_or(Refused::Disabled)
-        }),
-    );
+    // Whoever may not use the API may still know what it is.
+    let show = move |State(ops): State<Arc<Ops>>| {
+        let document = Arc::clone(&document);
+        async move {
+            match ops.secret {
+                Some(_) => Ok(Json(&*document).into_response()),
+                None => Err(Refused::Disabled),
+            }
+        }
+    };
+    let open = Router::new().route(&format!("{PREFIX}/openapi.json"), get(show));
     guarded.merge(open.with_state(ops))
 }
 

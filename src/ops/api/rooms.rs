@@ -11,7 +11,7 @@ use queqiao_room::machine::{Operator, RoomKey};
 use queqiao_room::signal::StreamInfo;
 
 use super::Ops;
-use super::error::{Refusals, Refused};
+use super::error::{BodyRefusals, Refusals, Refused};
 use super::extract::{Body, Query, room_key, uid};
 use super::types::{
     AudioCounts, Ban, Block, Farewell, Media, Network, Participant, Received, Room, RoomList, RoomQuery,
@@ -175,7 +175,7 @@ pub(super) async fn kick(
 #[utoipa::path(put, path = "/apps/{app}/rooms/{room}/bans/{uid}", tag = "rooms", operation_id = "banParticipant",
     params(("app" = String, Path), ("room" = String, Path), ("uid" = String, Path)),
     request_body = Ban,
-    responses((status = 204, description = "Done"), Refusals))]
+    responses((status = 204, description = "Done"), Refusals, BodyRefusals))]
 pub(super) async fn ban(
     State(ops): State<Arc<Ops>>,
     Path((app, room, participant)): Path<(String, String, String)>,
@@ -207,7 +207,7 @@ pub(super) async fn unban(
     params(("app" = String, Path), ("room" = String, Path), ("uid" = String, Path),
         ("stream" = StreamName, Path), ("track" = TrackName, Path)),
     request_body = Block,
-    responses((status = 200, description = "The track as it is now", body = Track), Refusals))]
+    responses((status = 200, description = "The track as it is now", body = Track), Refusals, BodyRefusals))]
 pub(super) async fn block(
     State(ops): State<Arc<Ops>>,
     Path((app, room, participant, stream, track)): Path<(String, String, String, String, String)>,

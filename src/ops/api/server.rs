@@ -8,7 +8,7 @@ use axum::extract::State;
 use queqiao_room::{Apps, Claims, Error, issue};
 
 use super::Ops;
-use super::error::{Refusals, Refused};
+use super::error::{BodyRefusals, Refusals, Refused};
 use super::extract::Body;
 use super::types::{Counts, Limits, Status, Token, TokenRequest, Webhook};
 use crate::signal::unix_now;
@@ -53,7 +53,7 @@ pub(super) async fn status(State(ops): State<Arc<Ops>>) -> Json<Status> {
 /// Signed with the first secret of the app. Make it where it is needed and show it to nobody but its bearer.
 #[utoipa::path(post, path = "/tokens", tag = "server", operation_id = "createToken",
     request_body = TokenRequest,
-    responses((status = 200, description = "The token", body = Token), Refusals))]
+    responses((status = 200, description = "The token", body = Token), Refusals, BodyRefusals))]
 pub(super) async fn create_token(
     State(ops): State<Arc<Ops>>,
     Body(request): Body<TokenRequest>,

@@ -1,5 +1,6 @@
 //! What goes over the wire. Each type is both serialised and described in the OpenAPI document.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 use queqiao_room::signal::{Attributes, MediaKind, Platform, Presence, TrackState, UserId};
@@ -138,6 +139,7 @@ pub(super) struct Room {
     #[schema(value_type = String)]
     pub(super) room: RoomId,
     /// What its people have written on it.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub(super) attributes: Attributes,
     /// Everybody, by uid.
     pub(super) participants: Vec<Participant>,
@@ -206,6 +208,7 @@ pub(super) struct Stream {
     pub(super) stream: StreamName,
     pub(super) audio: TrackStateName,
     pub(super) video: TrackStateName,
+    #[schema(value_type = BTreeMap<String, String>)]
     pub(super) attributes: Attributes,
     /// What flows; absent as long as no media have come.
     #[serde(skip_serializing_if = "Option::is_none")]
