@@ -40,6 +40,7 @@ export class Conference {
     this.#media = media;
     this.#notify = notify;
     media.onScreenEnded = () => void this.stopScreen().then(() => notify.tell('info', 'toast.screen.ended'));
+    media.onLost = () => this.#refresh();
     sdk.onAutoplayFailed = () => this.#soundHeld();
   }
 
@@ -290,8 +291,8 @@ export class Conference {
       this.#store.set({ network: { uplink, downlink }, qualityOf: this.#qualities(client) });
     });
     client.on('exception', ({ code, msg, uid }) => this.#log(`exception ${code}: ${msg}${uid === undefined ? '' : ` (${uid})`}`));
-    client.on('media-reconnect-start', (uid) => this.#log(`media of ${uid} reconnects`));
-    client.on('media-reconnect-end', (uid) => this.#log(`media of ${uid} is back`));
+    client.on('media-reconnect-start', () => this.#mediaLost(true));
+    client.on('media-reconnect-end', () => this.#mediaLost(false));
   }
 
   /** @param {Client} client @returns {State['qualityOf']} */
@@ -314,6 +315,12 @@ export class Conference {
     this.#refresh();
     // Reasons that have an error come as `session-ended`; a connection that was given up has none.
     if (now === 'DISCONNECTED' && before === 'RECONNECTING' && !this.#leaving) queueMicrotask(() => this.#lost(reason));
+  }
+
+  /** @param {boolean} mediaLost */
+  #mediaLost(mediaLost) {
+    this.#log(mediaLost ? 'media interrupted' : 'media back');
+    this.#store.set({ mediaLost });
   }
 
   /** @param {string} [reason] */

@@ -23,11 +23,12 @@ export class LocalMedia {
   #microphone = null;
   /** @type {import('./sdk.js').CameraTrack | null} */
   #camera = null;
-  #cameraId = '';
   /** @type {import('./sdk.js').LocalTrack[]} */
   #screen = [];
   /** Is told when the browser ends the sharing of a screen. @type {() => void} */
   onScreenEnded = () => {};
+  /** Is told when a device is gone. @type {() => void} */
+  onLost = () => {};
 
   /**
    * @param {Sdk} sdk
@@ -81,6 +82,8 @@ export class LocalMedia {
   async openMicrophone() {
     const known = this.#microphone;
     return this.#open('microphone', async () => {
+      // It is disabled since its device went; now there may be another one.
+      if (known && !known.enabled) await known.setEnabled(true);
       if (known) return known.setMuted(false);
       const { chosen } = this.#store.state;
       const id = chosen.audioinput;
@@ -104,20 +107,13 @@ export class LocalMedia {
   async openCamera() {
     const known = this.#camera;
     return this.#open('camera', async () => {
+      if (known) return known.setEnabled(true);
       const { chosen, quality } = this.#store.state;
       const id = chosen.videoinput;
-      if (known) {
-        await known.setEnabled(true);
-        // What is chosen while it is off counts from now on.
-        if (id !== this.#cameraId) await known.setDevice(id);
-        this.#cameraId = id;
-        return;
-      }
       const encoderConfig = encoderConfiguration(quality);
       const track = await this.#sdk.createCameraVideoTrack({ encoderConfig, ...(id === '' ? {} : { cameraId: id }) });
       track.on('track-ended', () => void this.#ended('camera', track));
       this.#camera = track;
-      this.#cameraId = id;
     });
   }
 
@@ -162,10 +158,9 @@ export class LocalMedia {
     remember(MEMORY[kind], id);
     const name = kind === 'audioinput' ? 'microphone' : 'camera';
     try {
-      if (kind === 'audioinput') await this.#microphone?.setDevice(id === '' ? 'default' : id);
-      if (kind !== 'videoinput' || !this.#camera?.enabled) return;
-      await this.#camera.setDevice(id);
-      this.#cameraId = id;
+      // Of a track that is off it is the device to open next.
+      if (kind === 'audioinput') await this.#microphone?.setDevice(id);
+      if (kind === 'videoinput') await this.#camera?.setDevice(id);
     } catch (cause) {
       this.#show(name, { failure: failureOf(cause, name) });
     }
@@ -225,18 +220,22 @@ export class LocalMedia {
   }
 
   /**
-   * A device is unplugged, or the browser has taken it away.
+   * A device is unplugged, or the browser has taken it away. What the system has beside it is opened next.
    *
    * @param {'microphone' | 'camera'} name
-   * @param {{ getTrackLabel(): string }} track
+   * @param {import('./sdk.js').MicrophoneTrack | import('./sdk.js').CameraTrack} track
    */
   async #ended(name, track) {
     this.#notify.tell('bad', name === 'camera' ? 'toast.lost.camera' : 'toast.lost.microphone', {
       device: track.getTrackLabel(),
     });
-    if (name === 'microphone' && track === this.#microphone) await this.muteMicrophone();
-    if (name === 'camera' && track === this.#camera) await this.disableCamera();
+    if (track !== this.#microphone && track !== this.#camera) return;
+    if (name === 'microphone') await track.setMuted(true);
+    await track.setEnabled(false);
+    this.#show(name, { state: 'muted' });
+    await this.choose(name === 'camera' ? 'videoinput' : 'audioinput', '');
     await this.refresh();
+    this.onLost();
   }
 
   /**

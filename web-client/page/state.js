@@ -48,6 +48,7 @@ import { Store } from './store.js';
  * @property {boolean} mirror
  * @property {import('./sdk.js').Client['connectionState']} connection
  * @property {boolean} wasLost whether it is being reconnected
+ * @property {boolean} mediaLost whether picture and sound are interrupted
  * @property {boolean} admin
  * @property {Person | null} self
  * @property {readonly Person[]} others
@@ -75,6 +76,7 @@ const OFF = { state: 'off', blocked: false, failure: null };
 export const OUTSIDE = Object.freeze({
   connection: /** @type {State['connection']} */ ('DISCONNECTED'),
   wasLost: false,
+  mediaLost: false,
   admin: false,
   self: null,
   others: [],

@@ -279,12 +279,16 @@ test('a device that cannot be opened says which and why', async () => {
   assert.deepEqual([state, failure?.reason, failure?.device], ['off', 'device_busy', 'camera']);
 });
 
-test('a device that is unplugged is told of by its name', async () => {
+test('a device that is unplugged is told of by its name, and another one opened next', async () => {
   await media.openMicrophone();
   media.microphone?.emit('track-ended');
   await settle();
   assert.deepEqual(told, ['toast.lost.microphone']);
   assert.equal(store.state.sources.microphone.state, 'muted');
+  assert.equal(media.microphone?.enabled, false);
+  assert.deepEqual(/** @type {any} */ (media.microphone).calls, [['setDevice', '']], 'another one may take its place');
+  await media.openMicrophone();
+  assert.deepEqual([media.microphone?.enabled, media.microphone?.muted], [true, false]);
 });
 
 test('somebody who is not to be heard here is silent, also when they publish anew', async () => {

@@ -11,9 +11,10 @@ import { icon } from '../icons.js';
  */
 export function banners({ store, conference }) {
   const reconnecting = banner('wait', 'banner.reconnecting', 'reconnecting');
+  const media = banner('wait', 'banner.media', 'media-lost');
   const sound = banner('ask', 'banner.autoplay', 'autoplay', 'banner.autoplay.act', () => {});
   const token = banner('warn', 'banner.token', 'token-expiring', 'banner.token.act', () => void renew());
-  const element = el('div', { class: 'banners', attr: { 'aria-live': 'assertive' } }, reconnecting, sound, token);
+  const element = el('div', { class: 'banners', attr: { 'aria-live': 'assertive' } }, reconnecting, media, sound, token);
 
   async function renew() {
     const field = { label: /** @type {const} */ ('lobby.token'), secret: true, required: true, maxLength: 4096 };
@@ -22,9 +23,11 @@ export function banners({ store, conference }) {
   }
 
   store.watch(
-    ({ wasLost, soundHeld, tokenExpiring }) => [wasLost, soundHeld, tokenExpiring],
-    ({ wasLost, soundHeld, tokenExpiring }) => {
+    ({ wasLost, mediaLost, soundHeld, tokenExpiring }) => [wasLost, mediaLost, soundHeld, tokenExpiring],
+    ({ wasLost, mediaLost, soundHeld, tokenExpiring }) => {
       reconnecting.hidden = !wasLost;
+      // One word for a network that is gone altogether.
+      media.hidden = !mediaLost || wasLost;
       sound.hidden = !soundHeld;
       token.hidden = !tokenExpiring;
     },

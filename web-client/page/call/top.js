@@ -42,6 +42,10 @@ export function topBar({ store }, collector) {
     const { since } = store.state;
     time.textContent = since ? durationText(Math.floor((Date.now() - since.getTime()) / 1000)) : '';
   };
+  const renderTitle = () => {
+    const { view, place } = store.state;
+    document.title = view === 'call' ? say('page.title.call', { room: place.room }) : say('page.title');
+  };
   const renderSession = () => {
     const { statistics } = store.state;
     session.hidden = !statistics;
@@ -54,9 +58,10 @@ export function topBar({ store }, collector) {
   setInterval(renderTime, TICK_MS);
   collector.listeners.add(renderSession);
   onLanguage(renderSession);
+  onLanguage(renderTitle);
   store.watch(
     ({ place, others, self, connection, network, statistics, since, view }) => [place.room, others, self, connection, network, statistics, since, view],
-    ({ place, others, self, connection, network, view }) => {
+    ({ place, others, self, connection, network }) => {
       room.textContent = place.room;
       const people = others.length + (self ? 1 : 0);
       put(countWords, people === 1 ? 'call.count.one' : 'call.count', { count: people });
@@ -69,8 +74,7 @@ export function topBar({ store }, collector) {
       put(signal, 'call.quality', { up: quality(network.uplink), down: quality(network.downlink) }, 'title');
       renderTime();
       renderSession();
-      if (view === 'call') document.title = say('page.title.call', { room: place.room });
-      else document.title = say('page.title');
+      renderTitle();
     },
   );
   return element;

@@ -201,6 +201,7 @@ export const en = {
   'state.RECONNECTING': 'Reconnecting',
   'state.DISCONNECTING': 'Leaving',
   'banner.reconnecting': 'The connection is lost. Reconnecting; you stay in the room meanwhile.',
+  'banner.media': 'Picture and sound are interrupted. The connection is being repaired.',
   'banner.autoplay': 'The browser holds back the sound until you ask for it.',
   'banner.autoplay.act': 'Turn the sound on',
   'banner.token': 'Your token expires in a moment.',

@@ -201,6 +201,7 @@ export const zh = {
   'state.RECONNECTING': '重连中',
   'state.DISCONNECTING': '正在离开',
   'banner.reconnecting': '连接中断，正在重连；这期间你仍在房间里。',
+  'banner.media': '画面与声音中断，正在恢复连接。',
   'banner.autoplay': '浏览器暂未放行声音，需要你点一下。',
   'banner.autoplay.act': '打开声音',
   'banner.token': '你的令牌即将过期。',
