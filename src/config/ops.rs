@@ -125,9 +125,15 @@ mod tests {
         for good in ["https://example.com/hooks", "http://127.0.0.1:9000", "https://[::1]:8443/a/b?key=v"] {
             assert!(good.parse::<WebhookUrl>().is_ok(), "{good}");
         }
-        for bad in
-            ["", "/hooks", "example.com", "ftp://example.com/", "https://u:p@example.com/", "https://a/#b", "https:///x"]
-        {
+        for bad in [
+            "",
+            "/hooks",
+            "example.com",
+            "ftp://example.com/",
+            "https://u:p@example.com/",
+            "https://a/#b",
+            "https:///x",
+        ] {
             assert!(bad.parse::<WebhookUrl>().is_err(), "{bad}");
         }
         assert!(format!("https://a/{}", "b".repeat(2_048)).parse::<WebhookUrl>().is_err());

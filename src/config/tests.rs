@@ -232,7 +232,9 @@ fn every_key_and_its_default_is_documented() {
     for line in text.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = format!("{name}.");
-        } else if let Some((key, value)) = line.split_once(" = ").filter(|(key, _)| !["apps", "webhooks"].contains(key)) {
+        } else if let Some((key, value)) =
+            line.split_once(" = ").filter(|(key, _)| !["apps", "webhooks"].contains(key))
+        {
             let row = format!("| `{section}{key}` | `{value}` |");
             assert!(document.contains(&row), "docs/configuration.md has no row that begins with {row}");
         }

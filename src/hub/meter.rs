@@ -67,9 +67,16 @@ impl Rates {
 /// A frame or packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Passed {
-    Audio { bytes: usize },
+    Audio {
+        bytes: usize,
+    },
     /// `packets` carry so many whole pictures; `keyframe` where a keyframe begins with them.
-    Video { bytes: usize, packets: usize, frames: usize, keyframe: bool },
+    Video {
+        bytes: usize,
+        packets: usize,
+        frames: usize,
+        keyframe: bool,
+    },
 }
 
 impl Passed {
@@ -148,7 +155,8 @@ impl Meter {
     pub(super) fn read(&self, now: Instant) -> (Duration, Counts, Rates) {
         let span = now.saturating_duration_since(self.window.0);
         // Windows end when something passes. Where nothing does, the rate sinks.
-        let rates = if span >= 2 * WINDOW { Rates::of(self.counts - self.window.1, span) } else { self.rates };
+        let rates =
+            if span >= 2 * WINDOW { Rates::of(self.counts - self.window.1, span) } else { self.rates };
         (now.saturating_duration_since(self.started), self.counts, rates)
     }
 

@@ -236,7 +236,11 @@ mod tests {
         push(&feed, start, &Probe(Kind::Delta, 1_000));
         drain(&quick);
         let lost = Pushed { keyframe_needed: true, receivers: 1, skipped: 3 };
-        assert_eq!(push(&feed, start, &Probe(Kind::Delta, 2_000)), lost, "losing its place calls for a keyframe");
+        assert_eq!(
+            push(&feed, start, &Probe(Kind::Delta, 2_000)),
+            lost,
+            "losing its place calls for a keyframe"
+        );
         push(&feed, start, &Probe(Kind::Audio, 2_010));
         push(&feed, start, &Probe(Kind::Keyframe, 2_040));
         assert_eq!(drain(&slow), [Probe(Kind::Audio, 2_010), Probe(Kind::Keyframe, 2_040)]);

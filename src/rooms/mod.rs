@@ -20,8 +20,8 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use admin::ParticipantDetail;
 pub(crate) use address::{PublicAddresses, encode};
+pub(crate) use admin::ParticipantDetail;
 pub(crate) use connections::{LinkEnd, Protocol};
 pub(crate) use hooks::HookEvent;
 pub(crate) use link::{Credential, Denied, Link};

@@ -14,8 +14,12 @@ pub(super) fn complete(paths: OpenApi) -> OpenApi {
     document.info = InfoBuilder::new()
         .title("Queqiao admin API")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Rooms, participants and streams of a Queqiao server, and what an operator does with them."))
-        .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()))
+        .description(Some(
+            "Rooms, participants and streams of a Queqiao server, and what an operator does with them.",
+        ))
+        .license(Some(
+            LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build(),
+        ))
         .build();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)

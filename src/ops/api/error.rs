@@ -80,7 +80,9 @@ impl Refused {
 
 fn room_status(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::NoSuchParticipant(_) | Refusal::NoSuchStream(_) | Refusal::NoSuchTrack => StatusCode::NOT_FOUND,
+        Refusal::NoSuchParticipant(_) | Refusal::NoSuchStream(_) | Refusal::NoSuchTrack => {
+            StatusCode::NOT_FOUND
+        }
         Refusal::TooManyRooms { .. } | Refusal::TooManyBans => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }

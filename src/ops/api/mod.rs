@@ -13,13 +13,13 @@ mod types;
 use std::sync::Arc;
 use std::time::Instant;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use aws_lc_rs::digest::{SHA256, digest};
 use queqiao_room::{Apps, Secret};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -113,7 +113,9 @@ fn routes_and_document() -> (Router<Arc<Ops>>, utoipa::openapi::OpenApi) {
         .routes(routes!(rooms::ban, rooms::unban))
         .routes(routes!(rooms::block))
         .split_for_parts();
-    let api = api.fallback(|| async { Refused::NotFound }).method_not_allowed_fallback(|| async { Refused::Method });
+    let api = api
+        .fallback(|| async { Refused::NotFound })
+        .method_not_allowed_fallback(|| async { Refused::Method });
     (api, document::complete(paths))
 }
 

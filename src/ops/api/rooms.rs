@@ -69,7 +69,7 @@ pub(super) async fn show(
 }
 
 fn participant(ops: &Ops, room: &RoomKey, detail: ParticipantDetail) -> Participant {
-    let ParticipantDetail { info, legs, report, .. } = detail;
+    let ParticipantDetail { info, session, legs, report } = detail;
     let streams = info.streams.into_iter().map(|stream| {
         let key = StreamKey {
             app: room.app.clone(),
@@ -85,6 +85,7 @@ fn participant(ops: &Ops, room: &RoomKey, detail: ParticipantDetail) -> Particip
         platform: info.platform.into(),
         role: info.role.into(),
         state: info.state.into(),
+        webrtc: session.is_some(),
         connections: legs.into_iter().map(|(protocol, _)| protocol.into()).collect(),
         network: report.map(|report| Network {
             uplink: report.uplink.unwrap_or_default(),

@@ -156,6 +156,8 @@ pub(super) struct Participant {
     pub(super) state: PresenceName,
     /// What it publishes.
     pub(super) streams: Vec<Stream>,
+    /// Whether its signalling session has a WebRTC session for its media.
+    pub(super) webrtc: bool,
     /// Its media connections without signalling.
     pub(super) connections: Vec<ProtocolName>,
     /// What its client has measured last; absent if it has not said.

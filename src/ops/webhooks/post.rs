@@ -110,7 +110,8 @@ impl Poster {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<StatusCode, Failure> {
-        let answer = self.client.request(request).await.map_err(|error| Failure::Connection(explain(&error)))?;
+        let answer =
+            self.client.request(request).await.map_err(|error| Failure::Connection(explain(&error)))?;
         let status = answer.status();
         // The status has been said; a body that is too long or breaks off costs the connection and nothing else.
         let _ = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;

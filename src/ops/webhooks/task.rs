@@ -129,9 +129,7 @@ impl Webhooks {
         let poster = Poster::new(endpoints.iter().any(|settings| settings.url.is_https()))?;
         let endpoints: Arc<[Arc<Endpoint>]> = endpoints
             .into_iter()
-            .map(|settings| {
-                Arc::new(Endpoint { settings, queue: Mutex::default(), pushed: Notify::new() })
-            })
+            .map(|settings| Arc::new(Endpoint { settings, queue: Mutex::default(), pushed: Notify::new() }))
             .collect();
         let (mut tasks, closing) = (JoinSet::new(), CancellationToken::new());
         let last = CancellationToken::new();
