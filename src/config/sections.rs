@@ -295,10 +295,11 @@ pub(super) fn check(config: &super::Config) -> Result<(), ConfigError> {
     config.rooms.check()?;
     config.limits.check()?;
     config.gop.check()?;
-    config.transcode.check()
+    config.transcode.check()?;
+    super::ops::check(&config.webhooks)
 }
 
-fn invalid(key: &'static str, message: &str) -> ConfigError {
+pub(super) fn invalid(key: &'static str, message: &str) -> ConfigError {
     ConfigError::Invalid { key, message: message.to_owned() }
 }
 

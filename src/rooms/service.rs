@@ -99,7 +99,6 @@ impl RoomService {
     }
 
     /// What happens in rooms from now on, for whoever tells the apps' back ends. Given out once.
-    #[cfg_attr(not(test), expect(dead_code, reason = "webhooks take it"))]
     pub(crate) fn take_hooks(&self) -> Option<mpsc::Receiver<HookEvent>> {
         self.lock().hooks.take()
     }

@@ -202,6 +202,11 @@ impl Service {
         self.local
     }
 
+    /// How many sessions there are, those that wait for their peer included.
+    pub(crate) fn sessions(&self) -> usize {
+        self.directory.len()
+    }
+
     /// Answers the offer of a peer that will publish.
     pub(crate) fn publish(&self, offer: &str, grant: Grant) -> Result<Accepted, Error> {
         let span = info_span!("publisher", protocol = "webrtc", stream = %grant.stream());
