@@ -12,10 +12,10 @@ const rules = {
 
 // tests/ has a configuration of its own, which eslint prefers there.
 export default [
-  {ignores: ['target/', 'node_modules/', '.cache/', 'tests/']},
+  {ignores: ['target/', 'node_modules/', '.cache/', 'tests/', 'web-client/types/']},
   js.configs.recommended,
   {
-    files: ['web-client/src/**/*.js'],
+    files: ['web-client/sdk/**/*.js', 'web-client/page/**/*.js'],
     languageOptions: {ecmaVersion: 2024, sourceType: 'module', globals: globals.browser},
     rules,
   },

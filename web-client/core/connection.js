@@ -164,6 +164,15 @@ export class Connection {
     }
   }
 
+  /** The session is of no more use: joins the room again, after a wait that grows if this happens often. */
+  rejoin() {
+    if (!this.#joined || (this.#state !== 'CONNECTED' && this.#state !== 'RECONNECTING')) return;
+    const inUse = this.#session !== null && this.#link?.begun === true;
+    this.#session = null;
+    // Without a connection, or with one that joins already, the next is a new session anyway.
+    if (inUse) this.#lose();
+  }
+
   /** Leaves the room. Never rejects; afterwards nothing is left. */
   leave() {
     this.#leaving ??= this.#leave();

@@ -45,6 +45,11 @@ export class Emitter {
     else this.#listeners.set(name, kept);
   }
 
+  /** Of all names. */
+  get listenerCount() {
+    return [...this.#listeners.values()].reduce((count, listeners) => count + listeners.length, 0);
+  }
+
   removeAllListeners() {
     this.#listeners.clear();
   }

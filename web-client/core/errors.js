@@ -3,7 +3,10 @@
  *
  * @typedef {'INVALID_PARAMS' | 'INVALID_OPERATION' | 'OPERATION_ABORTED' | 'UNEXPECTED_RESPONSE' | 'UNEXPECTED_ERROR'
  *   | 'NOT_SUPPORTED' | 'TIMEOUT' | 'NETWORK_ERROR' | 'CAN_NOT_GET_GATEWAY_SERVER' | 'TOKEN_EXPIRE' | 'UID_CONFLICT'
- *   | 'UID_BANNED' | 'CHANNEL_BANNED' | 'INVALID_REMOTE_USER' | 'REMOTE_USER_IS_NOT_PUBLISHED'} ErrorCode
+ *   | 'UID_BANNED' | 'CHANNEL_BANNED' | 'INVALID_REMOTE_USER' | 'REMOTE_USER_IS_NOT_PUBLISHED'
+ *   | 'INVALID_LOCAL_TRACK' | 'CAN_NOT_PUBLISH_MULTIPLE_VIDEO_TRACKS' | 'CAN_NOT_PUBLISH_MULTIPLE_AUDIO_TRACKS'
+ *   | 'PERMISSION_DENIED' | 'DEVICE_NOT_FOUND' | 'NOT_READABLE' | 'CONSTRAINT_NOT_SATISFIED'
+ *   | 'SHARE_AUDIO_NOT_ALLOWED' | 'WEB_SECURITY_RESTRICT'} ErrorCode
  */
 
 /**
@@ -38,7 +41,7 @@ const SERVER_CODES = new Map(
     ['INVALID_PARAMS', 'message_too_deep sdp_too_large candidate_too_large too_many_capabilities too_many_stats'],
     ['INVALID_PARAMS', 'content_too_large attribute_key_size attribute_too_large text_too_large ban_too_long'],
     ['INVALID_OPERATION', 'not_joined already_joined not_admin not_host not_published not_subscribed stream_in_use'],
-    ['INVALID_OPERATION', 'no_such_track too_many_subscriptions too_many_attributes too_many_bans blocked'],
+    ['INVALID_OPERATION', 'no_such_track bad_sdp too_many_subscriptions too_many_attributes too_many_bans blocked'],
     ['INVALID_OPERATION', 'rate_limited'],
     ['NOT_SUPPORTED', 'unsupported_version unknown_type'],
     ['CAN_NOT_GET_GATEWAY_SERVER', 'unknown_app missing_token token_too_large malformed_token wrong_algorithm'],
@@ -50,7 +53,8 @@ const SERVER_CODES = new Map(
     ['CHANNEL_BANNED', 'room_closed'],
     ['INVALID_REMOTE_USER', 'no_such_participant'],
     ['REMOTE_USER_IS_NOT_PUBLISHED', 'no_such_stream'],
-    ['OPERATION_ABORTED', 'resume_impossible'],
+    ['CAN_NOT_GET_GATEWAY_SERVER', 'too_many_sessions too_many_streams too_many_players'],
+    ['OPERATION_ABORTED', 'resume_impossible media_lost stale_revision'],
   ]).flatMap(([code, reasons]) => reasons.split(' ').map((reason) => /** @type {const} */ ([reason, code]))),
 );
 

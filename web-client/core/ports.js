@@ -30,13 +30,13 @@
  */
 
 /**
- * What the server gave for one's own stream: sections of the PeerConnection, or an address to push to.
+ * What the server gave for one's own stream: an address to push to, or an offer that will follow.
  *
  * @typedef {import('./protocol.js').Response<'publish'>} PublishedMedia
  */
 
 /**
- * What the server gives of somebody's stream: sections of the PeerConnection, or addresses to play.
+ * What the server gives of somebody's stream: addresses to play, or an offer that will follow.
  *
  * @typedef {import('./protocol.js').Response<'subscribe'>} SubscribedMedia
  */
@@ -50,8 +50,8 @@
  * @property {(stream: import('./protocol.js').StreamName) => void} unpublish
  * @property {(media: SubscribedMedia) => void} subscribe again with other media when they have changed
  * @property {(uid: import('./protocol.js').Uid, stream: import('./protocol.js').StreamName) => void} unsubscribe
- * @property {(revision: number, sdp: string, mids: import('./protocol.js').Event<'offer'>['mids']) => Promise<string>}
- *   offer returns the answer. Not called again before it has settled, unless `reset` came in between
+ * @property {(revision: number, sdp: string, mids: import('./protocol.js').Mids) => Promise<string>} offer returns the
+ *   answer. Not called again before it has settled, unless `reset` came in between. If it rejects, the room is joined anew
  * @property {() => void} resumed the signalling is back and the session stood: media that broke need an ICE restart
  * @property {() => void} reset the session is a new one: all media of the old one are void, offers start anew
  * @property {() => void} close for good
@@ -62,7 +62,9 @@
  *
  * @typedef {object} MediaUplink
  * @property {(candidate: string, mid?: string) => void} candidate an empty one is the end of them
- * @property {() => Promise<number>} iceRestart returns the revision of the offer that will come
+ * @property {() => Promise<void>} iceRestart is granted before an offer with new ICE credentials comes. If the server has
+ *   lost these media it rejects, and a `reset` follows
+ * @property {() => void} giveUp these media cannot be repaired: the room is joined anew, and a `reset` follows
  */
 
 export {};

@@ -47,7 +47,7 @@ const participant = fields({
   streams: list(fields({ stream: streamName, audio: trackState, video: trackState, attributes: optional(record(anyText)) })),
 });
 
-const mids = fields({ audio: optional(anyText), video: optional(anyText) });
+const mids = record(fields({ uid, stream: streamName, kind }));
 const publishedStream = { uid, stream: streamName, audio: trackState, video: trackState, attributes: optional(record(anyText)) };
 
 const requests = {
@@ -123,19 +123,13 @@ const responses = {
   resume: fields({ missed: whole() }),
   leave: nothing,
   ping: fields({ time: whole() }),
-  publish: either(
-    fields({ stream: streamName, mids, revision: whole(1) }),
-    fields({ stream: streamName, rtmp: anyText }),
-  ),
+  publish: fields({ stream: streamName, rtmp: optional(anyText) }),
   unpublish: nothing,
-  subscribe: either(
-    fields({ uid, stream: streamName, mids, revision: whole(1) }),
-    fields({ uid, stream: streamName, rtmp: anyText, flv: anyText }),
-  ),
+  subscribe: fields({ uid, stream: streamName, rtmp: optional(anyText), flv: optional(anyText) }),
   unsubscribe: nothing,
   answer: nothing,
   candidate: nothing,
-  ice_restart: fields({ revision: whole(1) }),
+  ice_restart: nothing,
   mute: fields({ state: trackState }),
   stats: nothing,
   set_role: fields({ role }),
@@ -170,7 +164,7 @@ const events = {
   stream_attribute: fields({ uid, stream: streamName, key: anyText, value: nullable(anyText) }),
   token_expiring: fields({ seconds: whole() }),
   session_ended: fields({ reason: anyText, message: optional(anyText), seconds: optional(whole()) }),
-  offer: fields({ revision: whole(1), sdp: anyText, mids: record(fields({ uid, stream: streamName, kind })) }),
+  offer: fields({ revision: whole(1), sdp: anyText, mids }),
   network_quality: fields({ participants: list(fields({ uid, uplink: quality, downlink: quality })) }),
 };
 
@@ -193,7 +187,7 @@ const refusal = fields({
 /** @typedef {Value<typeof role>} Role */
 /** @typedef {Value<typeof trackState>} TrackState */
 /** @typedef {Value<typeof participant>} Participant */
-/** @typedef {Value<typeof mids>} Mids the sections of the PeerConnection by kind */
+/** @typedef {Value<typeof mids>} Mids what each section of the PeerConnection carries */
 /** @typedef {Value<typeof refusal>} Refusal */
 
 /** @typedef {keyof typeof requests} RequestType */

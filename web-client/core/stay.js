@@ -70,8 +70,8 @@ export class Stay {
     });
     this.#negotiation = new Negotiation({
       offer: (revision, sdp, mids) => this.#offer(revision, sdp, mids),
-      answer: (revision, sdp) => this.#ask('answer', { revision, sdp }),
-      report: (cause) => this.#say('exception', cause),
+      answer: (revision, sdp) => this.#answer(revision, sdp),
+      failed: (cause) => this.#lostMedia(cause),
     });
   }
 
@@ -385,7 +385,8 @@ export class Stay {
     try {
       this.#media = this.#createMedia({
         candidate: (candidate, mid) => this.#ask('candidate', { candidate, ...(mid === undefined ? {} : { mid }) }),
-        iceRestart: async () => (await this.#connection.request('ice_restart', {}, { ofSession: true })).revision,
+        iceRestart: () => this.#restartIce(),
+        giveUp: () => this.#connection.rejoin(),
       });
     } catch (cause) {
       this.#say('exception', cause);
@@ -395,6 +396,33 @@ export class Stay {
   /** @type {import('./ports.js').Media['offer']} */
   #offer(revision, sdp, mids) {
     return this.#media?.offer(revision, sdp, mids) ?? Promise.reject(new Error('there is nothing to carry media'));
+  }
+
+  /**
+   * @param {number} revision
+   * @param {string} sdp
+   */
+  #answer(revision, sdp) {
+    this.#connection.request('answer', { revision, sdp }, { ofSession: true }).catch((cause) => {
+      // After a resume it is sent once more, and may have been taken the first time.
+      if (cause instanceof RtcError && cause.reason === 'stale_revision') return;
+      this.#unlessAborted(cause, () => this.#connection.rejoin());
+    });
+  }
+
+  /** The server waits for an answer that does not come. @param {unknown} cause */
+  #lostMedia(cause) {
+    this.#say('exception', cause);
+    this.#connection.rejoin();
+  }
+
+  async #restartIce() {
+    try {
+      await this.#connection.request('ice_restart', {}, { ofSession: true });
+    } catch (cause) {
+      if (cause instanceof RtcError && cause.reason === 'media_lost') this.#connection.rejoin();
+      throw cause;
+    }
   }
 
   /**

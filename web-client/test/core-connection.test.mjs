@@ -159,9 +159,9 @@ test('what was asked before and during a cut is answered after it, in its order'
   await resume(world);
   assert.deepEqual(world.socket.asked, ['resume', 'subscribe', 'set_role']);
   assert.equal(world.socket.last('subscribe').id, id);
-  await world.socket.grant('subscribe', { uid: 'bob', stream: 'camera', mids: { audio: '0' }, revision: 1 });
+  await world.socket.grant('subscribe', { uid: 'bob', stream: 'camera' });
   await world.socket.grant('set_role', { role: 'audience' });
-  assert.deepEqual(await before, { uid: 'bob', stream: 'camera', mids: { audio: '0' }, revision: 1 });
+  assert.deepEqual(await before, { uid: 'bob', stream: 'camera' });
   assert.deepEqual(await during, { role: 'audience' });
 });
 
@@ -221,6 +221,29 @@ test('joins again on the same socket where resuming is impossible; what was for 
   await world.pass(1000);
   await world.socket.open();
   assert.deepEqual([world.socket.last('resume').session, world.socket.last('resume').last_seq], ['s2', 1]);
+});
+
+test('a session that is of no more use is not resumed, whether it is there, being resumed or waited for', async () => {
+  const { world, connection, joins } = await joined();
+  connection.rejoin();
+  assert.ok(world.sockets[0]?.closed);
+  await world.pass(500);
+  await world.socket.open();
+  assert.deepEqual(world.socket.asked, ['join']);
+  await world.socket.grant('join', joinReply({ session: 's2' }));
+  await world.socket.drop();
+  await world.pass(1000);
+  await world.socket.open();
+  assert.deepEqual(world.socket.asked, ['resume']);
+  connection.rejoin();
+  connection.rejoin();
+  await world.pass(2000);
+  await world.socket.open();
+  assert.deepEqual([world.socket.asked, joins], [['join'], [false, true]]);
+  await world.socket.drop();
+  await connection.leave();
+  connection.rejoin();
+  assert.equal(world.timers, 0);
 });
 
 test('messages that make no sense are counted and skipped', async () => {

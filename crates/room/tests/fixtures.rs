@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use queqiao_room::machine::{AttributeLimit, Refusal};
 use queqiao_room::signal::{
-    Accepted, Done, EVENT_NAMES, Envelope, ErrorBody, Fault, IceRestartOk, JoinOk, MuteOk, PingOk, PublishOk,
+    Accepted, Done, EVENT_NAMES, Envelope, ErrorBody, Fault, JoinOk, MuteOk, PingOk, PublishOk,
     REQUEST_NAMES, Refused, RenewTokenOk, ResumeOk, SendMessageOk, SequencedEvent, ServerMessage, SetRoleOk,
     Stage, SubscribeOk, parse,
 };
@@ -104,7 +104,6 @@ fn every_response_is_read_and_written_alike() {
             "set_role" => drop(same_again::<Accepted<SetRoleOk>>(&name, message)),
             "renew_token" => drop(same_again::<Accepted<RenewTokenOk>>(&name, message)),
             "send_message" => drop(same_again::<Accepted<SendMessageOk>>(&name, message)),
-            "ice_restart" => drop(same_again::<Accepted<IceRestartOk>>(&name, message)),
             "ping" => drop(same_again::<Accepted<PingOk>>(&name, message)),
             _ => drop(same_again::<Accepted<Done>>(&name, message)),
         }

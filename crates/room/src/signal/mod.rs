@@ -15,8 +15,8 @@ pub use event::{EVENT_NAMES, EndReason, Ended, Event, LeaveReason, MidInfo, Netw
 pub use fault::{BadMessage, ErrorBody, Fault};
 pub use parse::{Stage, parse};
 pub use reply::{
-    Accepted, Done, IceRestartOk, JoinOk, Mids, MuteOk, PingOk, PublishOk, Refused, RenewTokenOk, ResumeOk,
-    SendMessageOk, SequencedEvent, ServerMessage, SetRoleOk, SubscribeOk,
+    Accepted, Done, JoinOk, MuteOk, PingOk, PublishOk, Refused, RenewTokenOk, ResumeOk, SendMessageOk,
+    SequencedEvent, ServerMessage, SetRoleOk, SubscribeOk,
 };
 pub use request::{Envelope, Join, Publish, REQUEST_NAMES, Request, Stats, StreamStats, Subscribe};
 pub use values::{

@@ -42,15 +42,6 @@ pub struct ResumeOk {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PublishOk {
-    /// By WebRTC.
-    Webrtc {
-        /// Which stream.
-        stream: StreamKind,
-        /// The sections that will carry it.
-        mids: Mids,
-        /// The first offer that has them.
-        revision: u64,
-    },
     /// For mini-programs.
     Rtmp {
         /// Which stream.
@@ -58,23 +49,17 @@ pub enum PublishOk {
         /// Where to send it, with a ticket.
         rtmp: Hidden,
     },
+    /// By WebRTC: an offer will say which sections carry it.
+    Webrtc {
+        /// Which stream.
+        stream: StreamKind,
+    },
 }
 
 /// What `subscribe` returns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SubscribeOk {
-    /// By WebRTC.
-    Webrtc {
-        /// Whose stream.
-        uid: UserId,
-        /// Which.
-        stream: StreamKind,
-        /// The sections that will carry it.
-        mids: Mids,
-        /// The first offer that has them.
-        revision: u64,
-    },
     /// For mini-programs.
     Addresses {
         /// Whose stream.
@@ -86,17 +71,13 @@ pub enum SubscribeOk {
         /// Where it plays by HTTP-FLV, with a ticket.
         flv: Hidden,
     },
-}
-
-/// The sections of a session description (RFC 9143 section 4.2) of one stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mids {
-    /// Of its sound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audio: Option<String>,
-    /// Of its pictures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub video: Option<String>,
+    /// By WebRTC: an offer will say which sections carry it.
+    Webrtc {
+        /// Whose stream.
+        uid: UserId,
+        /// Which.
+        stream: StreamKind,
+    },
 }
 
 /// What `mute` returns.
@@ -130,13 +111,6 @@ pub struct SendMessageOk {
     pub message_id: u64,
 }
 
-/// What `ice_restart` returns.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IceRestartOk {
-    /// The offer that will have new credentials.
-    pub revision: u64,
-}
-
 /// What `ping` returns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PingOk {
@@ -144,8 +118,8 @@ pub struct PingOk {
     pub time: UnixSeconds,
 }
 
-/// What `leave`, `unpublish`, `unsubscribe`, the attributes, `kick`, `ban`, `close_room`, `answer`, `candidate` and
-/// `stats` return.
+/// What `leave`, `unpublish`, `unsubscribe`, the attributes, `kick`, `ban`, `close_room`, `answer`, `candidate`,
+/// `ice_restart` and `stats` return.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {}
 

@@ -8,9 +8,9 @@ use queqiao_room::machine::{
     By, ConnectionId, Effect, JoinRequest, Limits, Order, Refusal, Room, RoomKey, Rooms, Seat,
 };
 use queqiao_room::signal::{
-    Accepted, BadMessage, Done, Envelope, ErrorBody, Event, Hidden, IceRestartOk, Join, MediaKind, MidInfo,
-    Mids, MuteOk, PingOk, Platform, Publish, PublishOk, Refused, RenewTokenOk, Request, ResumeOk, Sdp,
-    SendMessageOk, SetRoleOk, Stage, Subscribe, SubscribeOk, Tracks, UserId, parse,
+    Accepted, BadMessage, Done, Envelope, ErrorBody, Event, Hidden, Join, MediaKind, MidInfo, MuteOk, PingOk,
+    Platform, Publish, PublishOk, Refused, RenewTokenOk, Request, ResumeOk, Sdp, SendMessageOk, SetRoleOk,
+    Stage, Subscribe, SubscribeOk, Tracks, UserId, parse,
 };
 use queqiao_room::ticket::Tickets;
 use queqiao_room::{Apps, Demo, Grant, Loopback, Uid};
@@ -147,9 +147,8 @@ impl Shell {
             (Request::Publish(publish), Some(place)) => self.publish(client, place, publish),
             (Request::Subscribe(subscribe), Some(place)) => self.subscribe(client, place, &subscribe),
             (Request::IceRestart, Some(place)) => {
-                let revision = place.revision + 1;
                 self.offer(client, place, BTreeMap::new());
-                ok(IceRestartOk { revision })
+                ok(Done {})
             }
             (request, Some(place)) => {
                 let (now, apps) = (self.clock.now(), self.apps.clone());
@@ -192,9 +191,8 @@ impl Shell {
             let rtmp = Hidden(format!("rtmp://127.0.0.1:1935/{path}?{query}"));
             return ok(PublishOk::Rtmp { stream, rtmp });
         }
-        let revision = place.revision + 1;
-        let mids = self.sections(client, place, &UserId::from(seat.uid().clone()), stream, tracks);
-        ok(PublishOk::Webrtc { stream, mids, revision })
+        self.sections(client, place, &UserId::from(seat.uid().clone()), stream, tracks);
+        ok(PublishOk::Webrtc { stream })
     }
 
     fn subscribe(&mut self, client: &str, place: Place, subscribe: &Subscribe) -> Reply {
@@ -213,9 +211,8 @@ impl Shell {
             let flv = Hidden(format!("http://127.0.0.1:8080/flv/{path}.flv?{query}"));
             return ok(SubscribeOk::Addresses { uid, stream, rtmp, flv });
         }
-        let revision = place.revision + 1;
-        let mids = self.sections(client, place, &uid, stream, tracks);
-        ok(SubscribeOk::Webrtc { uid, stream, mids, revision })
+        self.sections(client, place, &uid, stream, tracks);
+        ok(SubscribeOk::Webrtc { uid, stream })
     }
 
     /// The query of an address: one ticket, whichever protocol the client takes.
@@ -233,17 +230,15 @@ impl Shell {
         uid: &UserId,
         stream: queqiao_room::StreamKind,
         tracks: Tracks,
-    ) -> Mids {
-        let (mut mids, mut new, mut next) = (Mids::default(), BTreeMap::new(), place.mids.len());
-        for (kind, mid) in [(MediaKind::Audio, &mut mids.audio), (MediaKind::Video, &mut mids.video)] {
+    ) {
+        let (mut new, mut next) = (BTreeMap::new(), place.mids.len());
+        for kind in [MediaKind::Audio, MediaKind::Video] {
             if tracks.has(kind) {
-                *mid = Some(next.to_string());
                 new.insert(next.to_string(), MidInfo { uid: uid.clone(), stream, kind });
                 next += 1;
             }
         }
         self.offer(client, place, new);
-        mids
     }
 
     fn offer(&mut self, client: &str, mut place: Place, new: BTreeMap<String, MidInfo>) {

@@ -1,0 +1,124 @@
+import { IceRepair } from './ice-repair.js';
+import { PeerSession } from './peer-session.js';
+
+/** @typedef {import('../core/ports.js').Media} Media */
+
+/**
+ * The media of one stay in a room: one PeerConnection at a time, which is repaired by ICE restarts and replaced when
+ * the core has joined anew.
+ *
+ * @implements {Media}
+ */
+export class Peer {
+  #hooks;
+  #connect;
+  #giveUp;
+  #repair;
+  /** @type {PeerSession | null} */
+  #session = null;
+  #closed = false;
+
+  /**
+   * @param {object} options
+   * @param {import('../core/ports.js').MediaUplink} options.uplink
+   * @param {import('../core/ports.js').Clock} options.clock
+   * @param {() => RTCPeerConnection} options.connect
+   * @param {import('./peer-session.js').SessionHooks} options.hooks
+   * @param {(trouble: boolean) => void} options.troubled media are interrupted, or flow again
+   */
+  constructor({ uplink, clock, connect, hooks, troubled }) {
+    this.#hooks = hooks;
+    this.#connect = connect;
+    this.#giveUp = () => uplink.giveUp();
+    this.#repair = new IceRepair({ clock, restart: () => uplink.iceRestart(), giveUp: this.#giveUp, troubled });
+  }
+
+  /** The PeerConnection and its sections, or null before the first offer. */
+  get session() {
+    return this.#session;
+  }
+
+  /** Whether media can flow; null while there is nothing to carry. */
+  get healthy() {
+    return this.#session === null ? null : this.#repair.healthy;
+  }
+
+  /** An offer says what is different: nothing has to be done before. */
+  publish() {}
+
+  /** An offer says what is different: nothing has to be done before. */
+  subscribe() {}
+
+  /** @param {import('../core/protocol.js').StreamName} stream */
+  unpublish(stream) {
+    for (const kind of /** @type {const} */ (['audio', 'video'])) {
+      this.#session?.refresh(stream, kind).catch(this.#hooks.report);
+    }
+  }
+
+  /** The server takes the sections back with its next offer. */
+  unsubscribe() {}
+
+  /**
+   * @param {number} _revision
+   * @param {string} sdp
+   * @param {import('../core/protocol.js').Mids} mids
+   */
+  offer(_revision, sdp, mids) {
+    if (this.#closed) return Promise.reject(new Error('the room is left'));
+    this.#session ??= this.#open();
+    return this.#session.offer(sdp, mids);
+  }
+
+  resumed() {
+    this.#repair.check();
+  }
+
+  reset() {
+    this.#repair.reset();
+    this.#drop();
+  }
+
+  close() {
+    this.#closed = true;
+    this.#repair.close();
+    this.#drop();
+  }
+
+  networkChanged() {
+    this.#repair.networkChanged();
+  }
+
+  /** The device was asleep, or the page hidden. */
+  woke() {
+    this.#repair.check();
+  }
+
+  /**
+   * @param {import('../core/protocol.js').StreamName} stream
+   * @param {import('../core/protocol.js').Kind} kind
+   */
+  async refresh(stream, kind) {
+    await this.#session?.refresh(stream, kind);
+  }
+
+  #open() {
+    const connection = this.#connect();
+    const session = new PeerSession(connection, this.#hooks);
+    connection.addEventListener('iceconnectionstatechange', () => {
+      if (this.#session === session) this.#repair.changed(connection.iceConnectionState);
+    });
+    connection.addEventListener('connectionstatechange', () => {
+      // With ICE in order it is DTLS that failed, which no ICE restart repairs.
+      const failed = connection.connectionState === 'failed' && connection.iceConnectionState !== 'failed';
+      if (this.#session === session && failed) this.#giveUp();
+    });
+    return session;
+  }
+
+  #drop() {
+    const session = this.#session;
+    this.#session = null;
+    session?.close();
+  }
+}
