@@ -78,10 +78,6 @@ impl Config {
         &self.url
     }
 
-    pub(crate) const fn uid(&self) -> &UserId {
-        &self.uid
-    }
-
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         let any = SocketAddr::from(([0, 0, 0, 0], 0));
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -156,7 +152,7 @@ mod tests {
     fn a_uid_becomes_a_number_only_if_it_stays_the_same() {
         let uid = |uid| {
             let config = Config::new("http://h", "a", "r", uid).unwrap().numeric_uid();
-            serde_json::to_string(config.uid()).unwrap()
+            serde_json::to_string(&config.join().uid).unwrap()
         };
         assert_eq!(uid("42"), "42");
         assert_eq!(uid("042"), "\"042\"");

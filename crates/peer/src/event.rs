@@ -1,5 +1,6 @@
 use queqiao_room::signal::{
-    Content, LeaveReason, MediaKind, NetworkQuality, ParticipantInfo, Presence, StreamInfo, TrackState, UserId,
+    Content, LeaveReason, MediaKind, NetworkQuality, ParticipantInfo, Presence, StreamInfo, TrackState,
+    UserId,
 };
 use queqiao_room::{Role, StreamKind, UnixSeconds};
 

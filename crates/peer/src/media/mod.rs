@@ -41,12 +41,15 @@ const MAX_PACKETS: usize = 1024;
 /// How many commands wait: more than a room has streams.
 const MAX_COMMANDS: usize = 128;
 
+/// Counts the sessions of a stay: what is said about an earlier one is void.
+pub(crate) type Era = u64;
+
 /// What the media are told.
 pub(crate) enum Command {
     /// Answer an offer.
     Offer(Offer),
     /// The session is a new one: begin anew, with the same publications and subscriptions.
-    Reset,
+    Reset(Era),
     Publish(StreamKind, PublisherEnd),
     Unpublish(StreamKind),
     Subscribe(Uid, StreamKind, SubscriptionEnd),
@@ -57,13 +60,13 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum MediaEvent {
     /// The answer to the offer of this revision.
-    Answer(u64, Sdp),
+    Answer(Era, u64, Sdp),
     /// Whether media flow has changed.
     Connected(bool),
     /// An offer with new ICE credentials is needed.
-    RestartIce,
+    RestartIce(Era),
     /// The connection cannot be saved: the room is to be joined anew.
-    Lost,
+    Lost(Era),
 }
 
 /// The commands for the media of a stay, and what they tell. They end when the commands do.
@@ -77,7 +80,7 @@ pub(crate) fn start(me: Uid, bind: Vec<SocketAddr>) -> (mpsc::Sender<Command>, m
         events,
         packet_sender,
         connection: None,
-        generation: 0,
+        era: 0,
         recovery: Recovery::default(),
         publications: BTreeMap::new(),
         receptions: BTreeMap::new(),
@@ -88,7 +91,7 @@ pub(crate) fn start(me: Uid, bind: Vec<SocketAddr>) -> (mpsc::Sender<Command>, m
 
 /// A received packet with the track that brought it.
 struct Inbound {
-    generation: u64,
+    era: Era,
     track: Arc<dyn TrackRemote>,
     packet: rtc::rtp::Packet,
 }
@@ -110,8 +113,7 @@ struct Media {
     events: mpsc::Sender<MediaEvent>,
     packet_sender: mpsc::Sender<Inbound>,
     connection: Option<Connection>,
-    /// Counts the connections: packets of an earlier one are nobody's.
-    generation: u64,
+    era: Era,
     recovery: Recovery,
     publications: BTreeMap<StreamKind, PublisherEnd>,
     receptions: BTreeMap<(Uid, StreamKind), SubscriptionEnd>,
@@ -127,8 +129,10 @@ impl Media {
                     None => break,
                 },
                 Some(inbound) = packets.recv() => self.packet(inbound).await,
-                Some(event) = event(&mut self.connection) => self.link_event(event).await,
-                Some(feedback) = feedback(&mut self.connection) => self.feedback(feedback),
+                Some(news) = news(&mut self.connection) => match news {
+                    News::Link(event) => self.link_event(event).await,
+                    News::Feedback(feedback) => self.feedback(feedback),
+                },
                 () = until(timeout) => self.timeout().await,
             }
         }
@@ -138,7 +142,10 @@ impl Media {
     async fn command(&mut self, command: Command) {
         match command {
             Command::Offer(offer) => self.offer(offer).await,
-            Command::Reset => self.close().await,
+            Command::Reset(era) => {
+                self.close().await;
+                self.era = era;
+            }
             Command::Publish(stream, publisher) => {
                 self.publications.insert(stream, publisher);
                 self.bind();
@@ -162,7 +169,6 @@ impl Media {
             Some(connection) => connection,
             None => match Link::new(self.me.clone(), self.bind.clone()).await {
                 Ok((link, told)) => {
-                    self.generation += 1;
                     self.recovery.started(Instant::now());
                     Connection {
                         link,
@@ -175,7 +181,7 @@ impl Media {
                 }
                 Err(error) => {
                     warn!(%error, "no WebRTC connection could be made");
-                    return self.tell(MediaEvent::Lost).await;
+                    return self.tell(MediaEvent::Lost(self.era)).await;
                 }
             },
         };
@@ -186,18 +192,20 @@ impl Media {
                 connection.sources = negotiated.plan.sources;
                 connection.tracks.retain(|source, _| connection.sources.contains_key(source));
                 self.bind();
-                self.tell(MediaEvent::Answer(revision, negotiated.sdp)).await;
+                self.tell(MediaEvent::Answer(self.era, revision, negotiated.sdp)).await;
             }
             Err(error) => {
                 warn!(%error, revision, "an offer could not be answered");
-                self.tell(MediaEvent::Lost).await;
+                self.tell(MediaEvent::Lost(self.era)).await;
             }
         }
     }
 
     /// Tells the publishers where their packets go.
     fn bind(&self) {
-        let Some(connection) = self.connection.as_ref().filter(|connection| connection.connected) else { return };
+        let Some(connection) = self.connection.as_ref().filter(|connection| connection.connected) else {
+            return;
+        };
         for (stream, publisher) in &self.publications {
             let bound = |kind: MediaKind| connection.bound.get(&(*stream, kind)).cloned();
             publisher.bind(bound(MediaKind::Audio), bound(MediaKind::Video));
@@ -239,11 +247,11 @@ impl Media {
 
     /// Brings what a track receives here. The stack drops what is not pulled.
     fn pump(&self, track: Arc<dyn TrackRemote>) {
-        let (packets, generation) = (self.packet_sender.clone(), self.generation);
+        let (packets, era) = (self.packet_sender.clone(), self.era);
         tokio::spawn(async move {
             while let Some(event) = track.poll().await {
                 if let TrackRemoteEvent::OnRtpPacket(packet) = event {
-                    let inbound = Inbound { generation, track: Arc::clone(&track), packet };
+                    let inbound = Inbound { era, track: Arc::clone(&track), packet };
                     if packets.send(inbound).await.is_err() {
                         break;
                     }
@@ -252,8 +260,8 @@ impl Media {
         });
     }
 
-    async fn packet(&mut self, Inbound { generation, track, packet }: Inbound) {
-        let Some(connection) = self.connection.as_mut().filter(|_| generation == self.generation) else { return };
+    async fn packet(&mut self, Inbound { era, track, packet }: Inbound) {
+        let Some(connection) = self.connection.as_mut().filter(|_| era == self.era) else { return };
         let source = packet.header.ssrc;
         let Some(remote) = connection.sources.get(&source) else { return };
         connection.tracks.entry(source).or_insert(track);
@@ -308,8 +316,8 @@ impl Media {
             self.receptions.values_mut().filter_map(|reception| reception.poll(now)).collect();
         self.ask(wanted).await;
         match self.recovery.poll(now) {
-            Some(Action::Restart) => self.tell(MediaEvent::RestartIce).await,
-            Some(Action::GiveUp) => self.tell(MediaEvent::Lost).await,
+            Some(Action::Restart) => self.tell(MediaEvent::RestartIce(self.era)).await,
+            Some(Action::GiveUp) => self.tell(MediaEvent::Lost(self.era)).await,
             None => {}
         }
     }
@@ -334,17 +342,17 @@ impl Media {
     }
 }
 
-async fn event(connection: &mut Option<Connection>) -> Option<LinkEvent> {
-    match connection {
-        Some(connection) => connection.told.events.recv().await,
-        None => None,
-    }
+/// What a connection has to tell.
+enum News {
+    Link(LinkEvent),
+    Feedback(Feedback),
 }
 
-async fn feedback(connection: &mut Option<Connection>) -> Option<Feedback> {
-    match connection {
-        Some(connection) => connection.told.feedback.recv().await,
-        None => None,
+async fn news(connection: &mut Option<Connection>) -> Option<News> {
+    let Told { events, feedback } = &mut connection.as_mut()?.told;
+    tokio::select! {
+        event = events.recv() => event.map(News::Link),
+        Some(feedback) = feedback.recv() => Some(News::Feedback(feedback)),
     }
 }
 

@@ -26,7 +26,13 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    fn packet<const HZ: u32>(self, sequence: u64, time: Ticks<HZ>, marker: bool, payload: Arc<[u8]>) -> Packet {
+    fn packet<const HZ: u32>(
+        self,
+        sequence: u64,
+        time: Ticks<HZ>,
+        marker: bool,
+        payload: Arc<[u8]>,
+    ) -> Packet {
         #[allow(clippy::cast_possible_truncation)] // The low bits go on the wire.
         let sequence = self.sequence.wrapping_add(sequence as u16);
         Packet { sequence, timestamp: self.timestamp.wrapping_add(time.wire()), marker, payload }

@@ -54,7 +54,9 @@ impl Plan {
     ) -> Result<Self> {
         let mut plan = Self::default();
         for section in offer {
-            let Some(info) = mids.get(&section.mid).filter(|info| info.kind == section.kind) else { continue };
+            let Some(info) = mids.get(&section.mid).filter(|info| info.kind == section.kind) else {
+                continue;
+            };
             let before = used.get(&section.mid).copied();
             match section.direction {
                 Direction::Receive if info.uid.uid() == me => {
@@ -73,11 +75,8 @@ impl Plan {
                         plan.turned.push(section.mid.clone());
                     }
                     used.insert(section.mid.clone(), Use::Receives);
-                    let track = RemoteTrack {
-                        uid: info.uid.uid().clone(),
-                        stream: info.stream,
-                        kind: section.kind,
-                    };
+                    let track =
+                        RemoteTrack { uid: info.uid.uid().clone(), stream: info.stream, kind: section.kind };
                     let sources = section.sources.iter().map(|&source| (source, track.clone()));
                     plan.sources.extend(sources);
                 }
@@ -132,11 +131,8 @@ mod tests {
         let plan = Plan::new(&offer, &mids, &me(), &mut used).unwrap();
         assert_eq!(plan.sends[&(StreamKind::Camera, MediaKind::Audio)], "0");
         assert_eq!(plan.new_sends, [("0".to_owned(), MediaKind::Audio)]);
-        let ann = RemoteTrack {
-            uid: "ann".parse().unwrap(),
-            stream: StreamKind::Screen,
-            kind: MediaKind::Video,
-        };
+        let ann =
+            RemoteTrack { uid: "ann".parse().unwrap(), stream: StreamKind::Screen, kind: MediaKind::Video };
         assert_eq!(plan.sources, HashMap::from([(5, ann.clone()), (6, ann)]));
         let again = Plan::new(&offer, &mids, &me(), &mut used).unwrap();
         assert_eq!(again.new_sends, [], "a section is new once");

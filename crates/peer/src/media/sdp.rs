@@ -143,7 +143,10 @@ mod tests {
     fn the_sections_of_an_offer_are_read() {
         let read = sections(OFFER).unwrap();
         let [audio, video, rejected] = read.as_slice() else { panic!("{read:?}") };
-        assert_eq!((audio.mid.as_str(), audio.kind, audio.direction), ("0", MediaKind::Audio, Direction::Receive));
+        assert_eq!(
+            (audio.mid.as_str(), audio.kind, audio.direction),
+            ("0", MediaKind::Audio, Direction::Receive)
+        );
         assert_eq!((audio.payload_type, audio.mid_extension), (Some(111), Some(3)));
         assert_eq!((video.kind, video.direction), (MediaKind::Video, Direction::Send));
         assert_eq!(video.sources, [11, 12]);

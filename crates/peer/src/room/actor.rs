@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::media::publication::PublisherEnd;
 use crate::media::reception::SubscriptionEnd;
-use crate::media::{self, MediaEvent};
+use crate::media::{self, Era, MediaEvent};
 use crate::signalling::Link;
 use crate::stay::{Me, Output, Stay};
 
@@ -63,6 +63,7 @@ pub(super) struct Actor {
     socket: Option<(Link, mpsc::Sender<String>)>,
     messages: mpsc::Sender<(Link, SocketEvent)>,
     media: mpsc::Sender<media::Command>,
+    era: Era,
     /// Who waits for the answer to which request; as many as the session lets wait.
     replies: HashMap<u64, Waiting>,
     publishers: HashMap<StreamKind, u64>,
@@ -85,6 +86,7 @@ pub(super) async fn run(url: String, join: Join, bind: Vec<SocketAddr>, ends: En
         socket: None,
         messages,
         media,
+        era: 0,
         replies: HashMap::new(),
         publishers: HashMap::new(),
         subscriptions: HashMap::new(),
@@ -212,10 +214,11 @@ impl Actor {
     fn media_event(&mut self, event: MediaEvent) {
         let now = Instant::now();
         match event {
-            MediaEvent::Answer(revision, sdp) => self.stay.answer(now, revision, sdp),
             MediaEvent::Connected(connected) => self.tell(Event::Media { connected }),
-            MediaEvent::RestartIce => self.stay.ice_restart(now),
-            MediaEvent::Lost => self.stay.rejoin(now),
+            MediaEvent::Answer(era, revision, sdp) if era == self.era => self.stay.answer(now, revision, sdp),
+            MediaEvent::RestartIce(era) if era == self.era => self.stay.ice_restart(now),
+            MediaEvent::Lost(era) if era == self.era => self.stay.rejoin(now),
+            MediaEvent::Answer(..) | MediaEvent::RestartIce(_) | MediaEvent::Lost(_) => {}
         }
     }
 
@@ -237,7 +240,10 @@ impl Actor {
                         let _ = joined.send(Ok(()));
                     }
                 }
-                Output::MediaLost => self.to_media(media::Command::Reset).await,
+                Output::MediaLost => {
+                    self.era += 1;
+                    self.to_media(media::Command::Reset(self.era)).await;
+                }
                 Output::Offer(offer) => self.to_media(media::Command::Offer(offer)).await,
                 Output::Unpublished(stream) => {
                     self.publishers.remove(&stream);

@@ -238,11 +238,15 @@ impl Drop for Guard {
 /// A stream that is published. Dropping it ends the stream.
 ///
 /// Its methods may be called from several tasks: one for the sound, one for the pictures, one that waits for requests.
-#[derive(Debug)]
 pub struct Publisher {
     tracks: Tracks,
-    #[allow(dead_code)] // Its end is what matters.
     guard: Guard,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher").field("stream", &self.guard.handle).finish_non_exhaustive()
+    }
 }
 
 impl Publisher {
@@ -291,7 +295,7 @@ impl Publisher {
 #[derive(Debug)]
 pub struct Subscription {
     frames: Frames,
-    #[allow(dead_code)] // Its end is what matters.
+    #[expect(dead_code, reason = "its end is what matters")]
     guard: Guard,
 }
 

@@ -31,7 +31,11 @@ pub(super) enum SocketEvent {
 
 /// Opens a connection to `url`. What it brings goes to `events`, marked with `link`; what is put into the returned
 /// channel is sent. Dropping that closes the connection, once everything is sent.
-pub(super) fn open(url: String, link: Link, events: mpsc::Sender<(Link, SocketEvent)>) -> mpsc::Sender<String> {
+pub(super) fn open(
+    url: String,
+    link: Link,
+    events: mpsc::Sender<(Link, SocketEvent)>,
+) -> mpsc::Sender<String> {
     let (sender, outgoing) = mpsc::channel(MAX_OUTGOING);
     tokio::spawn(async move {
         run(url, link, &events, outgoing).await;

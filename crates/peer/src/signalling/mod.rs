@@ -9,11 +9,11 @@ mod requests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use queqiao_room::Role;
 use queqiao_room::signal::{
     Ended, ErrorBody, Event, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, Hidden, Join, JoinOk, Request,
     SequencedEvent, SessionId,
 };
-use queqiao_room::Role;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
@@ -231,10 +231,12 @@ impl Session {
         self.join.token = Some(token);
     }
 
-    /// Gives the session up and joins anew: the server has lost the media.
+    /// Gives the session up and joins anew: its media cannot be saved.
     pub(crate) fn rejoin(&mut self, now: Instant) {
-        if self.joined && matches!(self.state, ConnectionState::Connected | ConnectionState::Reconnecting) {
-            self.session = None;
+        let in_use =
+            self.session.take().is_some() && self.current.as_ref().is_some_and(|link| link.begun.is_some());
+        // Without a connection, or with one that joins already, the next is a new session anyway.
+        if in_use && matches!(self.state, ConnectionState::Connected | ConnectionState::Reconnecting) {
             self.lose(now, Duration::ZERO);
         }
     }

@@ -82,8 +82,8 @@ impl Requests {
                 | Request::Ping
         );
         // Every field of a request is a text, a number or a flag: serde_json writes them all.
-        let text =
-            serde_json::to_string(&Envelope { id, request }).map_err(|_| Error::BadReply { request: name })?;
+        let text = serde_json::to_string(&Envelope { id, request })
+            .map_err(|_| Error::BadReply { request: name })?;
         self.last_id = id;
         let sent = self.open || class == Class::Immediate;
         let deadline = now + if sent { timeout } else { QUEUE_TIMEOUT };
@@ -119,9 +119,7 @@ impl Requests {
             pending.sent = false;
             pending.deadline = now + QUEUE_TIMEOUT;
         }
-        self.settle_if(|pending| {
-            pending.sent.then_some(Error::OutcomeUnknown { request: pending.name })
-        })
+        self.settle_if(|pending| pending.sent.then_some(Error::OutcomeUnknown { request: pending.name }))
     }
 
     /// The session is a new one: what only the old one was asked is void.

@@ -155,9 +155,12 @@ fn message(text: &str) -> Request {
 #[test]
 fn joining_says_who_one_is_and_then_requests_go_out_at_once() {
     let mut player = Player::joined(join());
-    assert_eq!(player.sent[0], json!({
-        "id": 1, "type": "join", "version": 1, "app": "demo", "room": "r1", "uid": "me", "platform": "native"
-    }));
+    assert_eq!(
+        player.sent[0],
+        json!({
+            "id": 1, "type": "join", "version": 1, "app": "demo", "room": "r1", "uid": "me", "platform": "native"
+        })
+    );
     assert_eq!(player.joins, [false]);
     let id = player.ask(message("hello"));
     assert_eq!(player.last(), (id, json!({"type": "send_message", "text": "hello"})));
@@ -303,7 +306,9 @@ fn a_request_fails_when_no_answer_comes() {
     let mut player = Player::joined(join());
     let id = player.ask(message("hello"));
     player.pass(ANSWER_TIMEOUT);
-    assert!(matches!(&player.replies[..], [(late, Err(Error::TimedOut { request: "send_message" }))] if *late == id));
+    assert!(
+        matches!(&player.replies[..], [(late, Err(Error::TimedOut { request: "send_message" }))] if *late == id)
+    );
     player.hear(&json!({"id": id, "ok": {"message_id": 3}}));
     assert_eq!(player.session.counters().unmatched, 1);
 }
@@ -356,7 +361,9 @@ fn leaving_is_said_and_waits_two_seconds_at_most() {
 fn what_cannot_be_understood_is_counted_and_events_that_are_not_known_are_passed_over() {
     let mut player = Player::joined(join());
     let link = player.link.unwrap();
-    for text in ["{", "[]", "null", "{\"id\":1}", "{\"id\":1,\"ok\":{},\"error\":{\"code\":\"x\",\"message\":\"\"}}"] {
+    for text in
+        ["{", "[]", "null", "{\"id\":1}", "{\"id\":1,\"ok\":{},\"error\":{\"code\":\"x\",\"message\":\"\"}}"]
+    {
         player.session.received(player.now, link, text);
     }
     player.hear(&json!({"seq": 1, "event": "fireworks", "colour": "red"}));
@@ -453,7 +460,8 @@ fn replay(name: &str, steps: &[Value]) {
             (direction, kind) => {
                 // Whoever resumes is the one who was lost, under another name in the transcript.
                 let known = client.strip_suffix(" again").filter(|_| !speakers.contains_key(&client));
-                let mut speaker = speakers.remove(known.unwrap_or(&client)).expect("a client that has joined");
+                let mut speaker =
+                    speakers.remove(known.unwrap_or(&client)).expect("a client that has joined");
                 step_of(name, &mut speaker, direction, kind, message);
                 speakers.insert(client, speaker);
             }

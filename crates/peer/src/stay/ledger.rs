@@ -73,11 +73,6 @@ impl Ledger {
         self.subscriptions.remove(&(uid.clone(), stream)).is_some()
     }
 
-    /// Whether a stream is received.
-    pub(crate) fn is_subscribed(&self, uid: &Uid, stream: StreamKind) -> bool {
-        self.subscriptions.contains_key(&(uid.clone(), stream))
-    }
-
     /// What the owner wants of a track, and how the server says it is.
     pub(crate) fn muted(&mut self, stream: StreamKind, kind: MediaKind, muted: bool, state: TrackState) {
         if let Some(track) = self.track(stream, kind) {
@@ -87,8 +82,7 @@ impl Ledger {
 
     /// Notes the state of a track of one's own, and returns whether it is another than before.
     pub(crate) fn set_state(&mut self, stream: StreamKind, kind: MediaKind, state: TrackState) -> bool {
-        self.track(stream, kind)
-            .is_some_and(|track| std::mem::replace(&mut track.state, state) != state)
+        self.track(stream, kind).is_some_and(|track| std::mem::replace(&mut track.state, state) != state)
     }
 
     fn track(&mut self, stream: StreamKind, kind: MediaKind) -> Option<&mut Track> {

@@ -71,10 +71,8 @@ enum Purpose {
     Asked(Request),
     /// Brings a new session to where the lost one was.
     Restore(Request),
-    /// The answer to an offer.
-    Answer,
-    /// `ice_restart`.
-    IceRestart,
+    /// The answer to an offer, or a wish for one.
+    Media,
 }
 
 /// See the module.
@@ -132,10 +130,6 @@ impl Stay {
         self.session.closed(now, link);
     }
 
-    pub(crate) const fn state(&self) -> ConnectionState {
-        self.session.state()
-    }
-
     /// Who one is.
     pub(crate) const fn me(&self) -> &Me {
         &self.me
@@ -160,13 +154,13 @@ impl Stay {
 
     /// Answers an offer.
     pub(crate) fn answer(&mut self, now: Instant, revision: u64, sdp: Sdp) {
-        self.ask_for_media(now, Request::Answer { revision, sdp }, Purpose::Answer);
+        self.ask_for_media(now, Request::Answer { revision, sdp });
     }
 
     /// Asks for an offer with new ICE credentials: the path of the media is lost.
     pub(crate) fn ice_restart(&mut self, now: Instant) {
         if self.session.state() == ConnectionState::Connected {
-            self.ask_for_media(now, Request::IceRestart, Purpose::IceRestart);
+            self.ask_for_media(now, Request::IceRestart);
         }
     }
 
@@ -179,9 +173,9 @@ impl Stay {
         self.session.leave(now);
     }
 
-    fn ask_for_media(&mut self, now: Instant, request: Request, purpose: Purpose) {
+    fn ask_for_media(&mut self, now: Instant, request: Request) {
         if let Ok(id) = self.session.request(now, request, true) {
-            self.purposes.insert(id, purpose);
+            self.purposes.insert(id, Purpose::Media);
         }
     }
 
@@ -265,8 +259,9 @@ impl Stay {
                 self.outputs.push_back(Output::Reply(id, result));
             }
             Purpose::Restore(request) => self.restored(request, result),
-            Purpose::Answer | Purpose::IceRestart => {
-                if result.is_err_and(|error| error.code() == Some("media_lost")) {
+            Purpose::Media => {
+                // What cannot be answered keeps the server waiting. A stale answer was said before a resume.
+                if result.is_err_and(|error| matches!(error.code(), Some("media_lost" | "bad_sdp"))) {
                     self.session.rejoin(now);
                 }
             }
