@@ -8,6 +8,7 @@ mod config;
 pub mod fuzzing;
 mod hub;
 mod player;
+mod rooms;
 mod rtc;
 mod rtmp;
 mod server;

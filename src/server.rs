@@ -8,11 +8,13 @@ use anyhow::{Context, Result};
 use queqiao_transcode::{AacSettings, OpusSettings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::hub::{self, Hub, transcode};
+use crate::rooms::{self, PublicAddresses, RoomService};
 use crate::{rtc, rtmp, signal as http};
 
 /// How long connections may take to close before they are cut. The promise is five seconds for everything.
@@ -30,7 +32,8 @@ async fn serve(config: Config) -> Result<()> {
     let apps = Arc::new(config.apps()?);
     let pool = transcode::Pool::start(threads(config.transcode.threads))?;
     let hub = Hub::new(hub_settings(&config), pool);
-    let rtc = rtc::Service::start(&rtc_config(&config), &hub)
+    let (notices, told) = mpsc::unbounded_channel();
+    let rtc = rtc::Service::start(&rtc_config(&config), &hub, notices)
         .with_context(|| format!("cannot listen for WebRTC on {}", config.listen.rtc))?;
     let rtmp_listener = TcpListener::bind(config.listen.rtmp)
         .await
@@ -40,13 +43,20 @@ async fn serve(config: Config) -> Result<()> {
         .with_context(|| format!("cannot listen for HTTP on {}", config.listen.http))?;
     let (http_address, rtmp_address) = (http_listener.local_addr()?, rtmp_listener.local_addr()?);
     let shutdown = CancellationToken::new();
+    let rooms = RoomService::new(
+        room_settings(&config, rtmp_address.port()),
+        Arc::clone(&apps),
+        Arc::clone(&hub),
+        Arc::clone(&rtc),
+    );
+    tokio::spawn(rooms::run(Arc::clone(&rooms), told, shutdown.clone()));
 
     let rtmp = tokio::spawn(rtmp::serve(
         rtmp_listener,
         rtmp::Threads::start()?,
         Arc::new(rtmp::Shared {
             hub: Arc::clone(&hub),
-            apps: Arc::clone(&apps),
+            rooms: Arc::clone(&rooms),
             handshake_timeout: config.limits.handshake_timeout,
             idle_timeout: config.limits.idle_timeout,
             play_wait: config.limits.play_wait,
@@ -59,6 +69,8 @@ async fn serve(config: Config) -> Result<()> {
         hub,
         rtc: Arc::clone(&rtc),
         apps,
+        rooms,
+        http_address,
         play_wait: config.limits.play_wait,
         rtmp_port: rtmp_address.port(),
         cors_allow_origin: config.http.cors_allow_origin.clone(),
@@ -123,6 +135,19 @@ fn hub_settings(config: &Config) -> hub::Settings {
             bitrate_stereo: transcode.aac_bitrate.saturating_mul(3) / 2,
             ..AacSettings::default()
         },
+    }
+}
+
+fn room_settings(config: &Config, rtmp_port: u16) -> rooms::Settings {
+    let public = config.public.clone();
+    rooms::Settings {
+        limits: queqiao_room::machine::Limits {
+            max_rooms: config.limits.max_rooms,
+            max_participants: config.rooms.max_participants,
+            grace: config.rooms.grace,
+        },
+        joins_per_second: config.limits.joins_per_second,
+        public: PublicAddresses { rtmp: public.rtmp, http: public.http, rtmp_port },
     }
 }
 

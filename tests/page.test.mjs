@@ -1,147 +1,482 @@
-/** The page that the server serves at `/`. */
+/** The page that the server serves at `/`: a call of three tabs and an encoder, and what else the page promises. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join, normalize } from 'node:path';
 import { test } from 'node:test';
-import { readPlane } from './lib/barcode.mjs';
+import { fileURLToPath } from 'node:url';
+import { toRecording } from './lib/chromium.mjs';
+import { assertContent, report, summary } from './lib/content.mjs';
 import { play } from './lib/player.mjs';
 import { scopeOf, sleep, until } from './lib/scope.mjs';
+import { appConfig, makeToken, startServer } from './lib/server.mjs';
 import { pushRtmp } from './lib/source.mjs';
 import { suite } from './lib/suite.mjs';
 
 const s = suite();
 
-/** The page, with its errors collected. */
-async function openPage() {
-  const page = await s.browser.open(`http://${s.server.http}/`);
-  /** @type {string[]} */
-  const errors = [];
-  page.on('pageerror', (error) => errors.push(error.message));
-  // The browser itself reports every 404, which is how a viewer learns that it has to wait.
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('Failed to load')) errors.push(message.text());
-  });
-  return { page, errors };
-}
+const LIB = fileURLToPath(new URL('lib/', import.meta.url));
+/** Pictures and tones tell who is who. */
+const CAST = /** @type {const} */ ({
+  alice: { firstNumber: 0, tone: 300 },
+  bob: { firstNumber: 1_500_000, tone: 440 },
+  carol: { firstNumber: 3_000_000, tone: 560 },
+  encoder: { firstNumber: 4_500_000, tone: 700 },
+});
+/** No test paints as many pictures. */
+const SPAN = 1_000_000;
+
+/** @typedef {keyof typeof CAST} Name */
+/** @typedef {import('playwright-core').Page} Page */
 
 /**
- * How a video element does: its size, and how far it has come.
- * @param {import('playwright-core').Page} page @param {string} id
+ * Runs in the page before its own scripts: camera and microphone are the test source, and what the page plays is noted.
+ * @param {{ firstNumber: number, tone: number }} who
  */
-function videoState(page, id) {
-  return page.getByTestId(id).evaluate((element) => {
-    const video = /** @type {HTMLVideoElement} */ (element);
-    const frames = video.getVideoPlaybackQuality().totalVideoFrames;
-    return { width: video.videoWidth, height: video.videoHeight, frames, paused: video.paused };
-  });
-}
-
-/** @param {import('playwright-core').Page} page @param {string} id */
-async function assertMoving(page, id) {
-  await until(`a picture in ${id}`, 8000, async () => (await videoState(page, id)).frames > 10);
-  const before = await videoState(page, id);
-  await sleep(1500);
-  const after = await videoState(page, id);
-  assert.ok(after.frames >= before.frames + 10, `${id}: ${JSON.stringify([before, after])}`);
-}
-
-test('the page publishes a camera that another page and an RTMP player watch', { timeout: 60_000 }, async (t) => {
-  const scope = scopeOf(t);
-  const host = await openPage();
-  await host.page.getByTestId('room').fill('page');
-  await host.page.getByTestId('uid').fill('alice');
-  await host.page.getByTestId('publish').click();
-  await assertMoving(host.page, 'local-video');
-
-  const guest = await openPage();
-  await guest.page.getByTestId('room').fill('page');
-  await guest.page.getByTestId('uid').fill('bob');
-  await guest.page.getByTestId('watch-uid').fill('alice');
-  await guest.page.getByTestId('watch').click();
-  await assertMoving(guest.page, 'remote-video');
-
-  const player = play(scope, s.server.rtmpUrl('page/alice'));
-  await until('a picture by RTMP', 8000, () => player.recording.frames.length > 15);
-  await until('sound by RTMP', 4000, () => player.recording.pcm().length > 24_000);
-  await player.stop();
-
-  assert.notEqual((await host.page.getByTestId('status').innerText()).trim(), '');
-  await host.page.getByTestId('stop-publish').click();
-  await until('the stream is gone', 5000, async () => {
-    const answer = await fetch(s.server.whepUrl('page/alice'), {
-      method: 'POST',
-      headers: { 'content-type': 'application/sdp' },
-      body: 'v=0\r\n',
-    });
-    return answer.status === 404;
-  });
-  await guest.page.getByTestId('stop-watch').click();
-  await sleep(300);
-  assert.deepEqual(host.errors, []);
-  assert.deepEqual(guest.errors, []);
-  await host.page.close();
-  await guest.page.close();
-});
-
-test('the page shows what an encoder publishes to the address that it names', { timeout: 60_000 }, async (t) => {
-  const scope = scopeOf(t);
-  const { page, errors } = await openPage();
-  await page.getByTestId('room').fill('studio');
-  await page.getByTestId('uid').fill('host');
-  await page.getByTestId('rtmp-uid').fill('encoder');
-  const line = page.getByTestId('ffmpeg-line');
-  await until('the ffmpeg line follows the fields', 2000, async () => /studio\/encoder/.test(await line.innerText()));
-  const url = /"(rtmp:[^"]+)"$/.exec(await line.innerText())?.[1] ?? '';
-  const play = (await page.getByTestId('rtmp-url').innerText()).trim();
-  assert.equal(url, s.server.rtmpUrl('studio/encoder'), 'the address to publish to');
-  assert.equal(play, s.server.rtmpUrl('studio/host'), 'the address to play');
-  pushRtmp(scope, url);
-  await sleep(2500);
-  await page.getByTestId('watch-uid').fill('encoder');
-  await page.getByTestId('watch').click();
-  await assertMoving(page, 'remote-video');
-  const video = await page.getByTestId('remote-video').elementHandle();
-  assert.ok(video);
-  const codes = await readBack(video);
-  const numbers = codes.map((code) => code?.number ?? -1);
-  t.diagnostic(`frames ${numbers}`);
-  assert.ok(numbers.filter((number) => number >= 0).length >= 15, 'readable frames');
-  await page.getByTestId('stop-watch').click();
-  await sleep(300);
-  assert.deepEqual(errors, []);
-  await page.close();
-});
-
-test('the page says so when there is nobody to watch', { timeout: 30_000 }, async (t) => {
-  scopeOf(t);
-  const { page } = await openPage();
-  await page.getByTestId('room').fill('empty');
-  await page.getByTestId('watch-uid').fill('nobody');
-  const status = page.getByTestId('status');
-  const before = await status.innerText();
-  await page.getByTestId('watch').click();
-  await until('the status changes', 5000, async () => (await status.innerText()) !== before);
-  assert.match(await status.innerText(), /nobody|not publishing|no publisher|nothing|waiting/i);
-  await page.close();
-});
-
-/**
- * Reads two seconds of a video element on a foreign page.
- * @param {import('playwright-core').JSHandle<Element | HTMLElement | SVGElement>} video
- */
-async function readBack(video) {
-  const frames = await video.evaluate(async (element) => {
-    const shown = /** @type {HTMLVideoElement} */ (element);
-    const canvas = new OffscreenCanvas(90, 160);
-    const context = canvas.getContext('2d', { willReadFrequently: true });
-    /** @type {number[][]} */
-    const pictures = [];
-    const end = performance.now() + 2000;
-    while (performance.now() < end && context) {
-      await new Promise((resolve) => shown.requestVideoFrameCallback(resolve));
-      context.drawImage(shown, 0, 0, 90, 160);
-      const { data } = context.getImageData(0, 0, 90, 160);
-      pictures.push(Array.from({ length: 90 * 160 }, (_, i) => data[i * 4 + 1] ?? 0));
+function instrument(who) {
+  /** @type {Promise<MediaStream> | undefined} */
+  let source;
+  const made = async () => {
+    // The page's own policy allows scripts of its own origin alone, so that is where the instruments are.
+    const address = '/instruments/page/publisher.js';
+    /** @type {typeof import('./lib/page/publisher.js')} */
+    const { makeSource } = await import(address);
+    const { stream } = makeSource({ fps: 15, width: 360, height: 640, ...who });
+    for (const canvas of document.querySelectorAll('body > canvas')) {
+      Object.assign(/** @type {HTMLElement} */ (canvas).style, { position: 'fixed', left: '-2000px' });
     }
-    return pictures;
-  });
-  return frames.map((luma) => readPlane(luma, 90, 160));
+    return stream;
+  };
+  navigator.mediaDevices.getUserMedia = async ({ audio, video } = {}) => {
+    source ??= made();
+    const tracks = (await source).getTracks();
+    const wanted = tracks.filter(({ kind }) => (kind === 'audio' ? audio : video));
+    return new MediaStream(wanted.map((track) => track.clone()));
+  };
+  /** @type {HTMLAudioElement[]} */
+  const players = [];
+  Object.assign(globalThis, { players });
+  const { Audio } = globalThis;
+  globalThis.Audio = /** @type {typeof Audio} */ (
+    new Proxy(Audio, {
+      construct(target, args) {
+        const player = Reflect.construct(target, args);
+        players.push(player);
+        return player;
+      },
+    })
+  );
 }
+
+/** A tab with the page in it. */
+class Guest {
+  /** @type {string[]} */
+  errors = [];
+
+  /** @param {import('playwright-core').BrowserContext} context @param {Page} page @param {Name} name */
+  constructor(context, page, name) {
+    this.context = context;
+    this.page = page;
+    this.name = name;
+    page.on('pageerror', (error) => this.errors.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.errors.push(message.text());
+    });
+  }
+
+  /**
+   * @param {import('./lib/scope.mjs').Scope} scope @param {Name} name
+   * @param {{ query?: string, hash?: string, server?: string, options?: import('playwright-core').BrowserContextOptions }} [where]
+   */
+  static async open(scope, name, { query = '', hash = '', server = s.server.http, options = {} } = {}) {
+    const context = await s.browser.browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', ...options });
+    scope.defer(() => context.close());
+    await context.route('**/instruments/**', async (route) => {
+      const path = normalize(new URL(route.request().url()).pathname.replace('/instruments/', ''));
+      await route.fulfill({ contentType: 'text/javascript', body: await readFile(join(LIB, path)) });
+    });
+    await context.addInitScript(instrument, CAST[name]);
+    const page = await context.newPage();
+    const guest = new Guest(context, page, name);
+    await page.goto(`http://${server}/?uid=${name}&${query}${hash}`);
+    await guest.on('join').waitFor();
+    return guest;
+  }
+
+  /** @param {string} id */
+  on(id) {
+    return this.page.getByTestId(id);
+  }
+
+  /** @param {Name} uid @param {'camera' | 'screen'} [stream] */
+  tile(uid, stream = 'camera') {
+    return this.page.locator(`[data-testid=tile][data-uid="${uid}"][data-stream="${stream}"]`);
+  }
+
+  /** Joins with camera and microphone on, or with nothing as audience. */
+  async join() {
+    await this.on('join').click();
+    await this.on('call').waitFor();
+  }
+
+  /**
+   * Reads two seconds of somebody's tile.
+   * @param {Name} uid
+   */
+  async watch(uid) {
+    const video = this.tile(uid).locator('video');
+    await video.waitFor();
+    const seen = await video.evaluate(async (element) => {
+      const address = '/instruments/page/viewer.js';
+      /** @type {typeof import('./lib/page/viewer.js')} */
+      const { probe } = await import(address);
+      const { collect } = probe(/** @type {HTMLVideoElement} */ (element));
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      return collect();
+    });
+    return report(toRecording(seen));
+  }
+
+  /**
+   * Checks that a tile shows who it says, moving, in order.
+   * @param {import('node:test').TestContext} t @param {Name} uid
+   */
+  async sees(t, uid) {
+    const { firstNumber } = CAST[uid];
+    // A picture that has just begun may still be small, and its first frames hard to read.
+    const seen = await until(`${this.name} sees ${uid}`, 12_000, async () => {
+      const now = await this.watch(uid);
+      return now.frames >= 15 && now.unreadable <= now.frames * 0.1 ? now : null;
+    });
+    t.diagnostic(`${this.name} sees ${uid}: ${summary(seen)}`);
+    assert.ok(seen.first >= firstNumber && seen.last < firstNumber + SPAN, `${this.name} sees somebody else as ${uid}`);
+    assert.equal(seen.backward, 0, `${uid}’s pictures go back`);
+    return seen;
+  }
+
+  /** The tones that come out of the page's loudspeakers, in hertz. */
+  tones() {
+    return this.page.evaluate(async () => {
+      const players = /** @type {HTMLAudioElement[]} */ (Reflect.get(globalThis, 'players'));
+      const context = new AudioContext({ sampleRate: 48_000 });
+      const heard = players
+        .filter(({ paused, volume, srcObject }) => !paused && volume > 0 && srcObject instanceof MediaStream)
+        .map(({ srcObject }) => {
+          const analyser = new AnalyserNode(context, { fftSize: 16_384, smoothingTimeConstant: 0 });
+          new MediaStreamAudioSourceNode(context, { mediaStream: /** @type {MediaStream} */ (srcObject) }).connect(analyser);
+          return analyser;
+        });
+      await new Promise((resolve) => setTimeout(resolve, 800));
+      const tones = heard.map((analyser) => {
+        const bins = new Float32Array(analyser.frequencyBinCount);
+        analyser.getFloatFrequencyData(bins);
+        const hertz = context.sampleRate / analyser.fftSize;
+        // The beep is above, the hum of nothing below.
+        const range = bins.slice(0, Math.round(900 / hertz)).fill(-Infinity, 0, Math.round(150 / hertz));
+        const loudest = Math.max(...range);
+        return loudest < -60 ? 0 : Math.round((range.indexOf(loudest) * hertz) / 20) * 20;
+      });
+      await context.close();
+      return tones.filter((tone) => tone > 0).sort((a, b) => a - b);
+    });
+  }
+
+  /** @param {readonly Name[]} names */
+  async hears(names) {
+    const expected = names.map((name) => CAST[name].tone).sort((a, b) => a - b);
+    let heard = /** @type {number[]} */ ([]);
+    await until(`${this.name} hears ${names.join(' and ') || 'nobody'}`, 10_000, async () => {
+      heard = await this.tones();
+      return String(heard) === String(expected);
+    }).catch((error) => assert.fail(`${error.message}, but ${heard} Hz`));
+  }
+
+  /** @param {Name} uid @param {RegExp} pattern */
+  async tileIs(uid, pattern) {
+    await until(`${uid} is ${pattern} for ${this.name}`, 8000, async () => {
+      return pattern.test((await this.tile(uid).getAttribute('class')) ?? '');
+    });
+  }
+
+  /** @param {Name} uid @param {string} item */
+  async choose(uid, item) {
+    await this.tile(uid).hover();
+    await this.tile(uid).getByTestId('tile-menu').click();
+    await this.on(item).click();
+  }
+
+  /** @param {RegExp} pattern */
+  async isTold(pattern) {
+    await this.on('notices').locator('.notice', { hasText: pattern }).first().waitFor({ timeout: 8000 });
+  }
+
+  /** @param {string} text */
+  async says(text) {
+    if (!(await this.on('panel-chat').isVisible())) await this.on('chat').click();
+    await this.on('chat-field').fill(text);
+    await this.on('chat-field').press('Enter');
+  }
+}
+
+/** @param {Guest[]} guests */
+function assertNoErrors(...guests) {
+  for (const { name, errors } of guests) assert.deepEqual(errors, [], `${name}’s console`);
+}
+
+test('three tabs and an encoder hold a call', { timeout: 150_000 }, async (t) => {
+  const scope = scopeOf(t);
+  const alice = await Guest.open(scope, 'alice', { query: 'app=demo&room=call' });
+  await until('the meter moves', 5000, async () => Number(await alice.on('meter').getAttribute('aria-valuenow')) > 10);
+  await alice.on('preview').locator('video').waitFor();
+  await alice.join();
+  await alice.on('alone').waitFor();
+
+  await t.test('the panel brings others into the same room', async (t) => {
+    await alice.on('bring').click();
+    const link = (await alice.on('join-link').innerText()).trim();
+    assert.equal(link, `http://${s.server.http}/?app=demo&room=call`);
+    await alice.on('rtmp-uid').fill('encoder');
+    assert.equal((await alice.on('rtmp-url').innerText()).trim(), s.server.rtmpUrl('call/encoder'));
+    assert.match(await alice.on('ffmpeg-line').innerText(), new RegExp(`"${s.server.rtmpUrl('call/encoder')}"$`));
+    const { width } = await alice.on('qr-link').evaluate(async (image) => {
+      const picture = /** @type {HTMLImageElement} */ (image);
+      await picture.decode();
+      return { width: picture.naturalWidth };
+    });
+    assert.ok(width > 0, 'the QR code of the link');
+    t.diagnostic(`the link is ${link}`);
+    await alice.page.keyboard.press('Escape');
+  });
+
+  const bob = await Guest.open(scope, 'bob', { query: 'app=demo&room=call' });
+  const carol = await Guest.open(scope, 'carol', { query: 'app=demo&room=call&role=audience' });
+  await Promise.all([bob.join(), carol.join()]);
+  pushRtmp(scope, s.server.rtmpUrl('call/encoder'), CAST.encoder);
+
+  await t.test('everybody sees and hears everybody', async (t) => {
+    await alice.sees(t, 'bob');
+    await alice.sees(t, 'encoder');
+    await bob.sees(t, 'alice');
+    for (const uid of /** @type {const} */ (['alice', 'bob', 'encoder'])) await carol.sees(t, uid);
+    await alice.hears(['bob', 'encoder']);
+    await carol.hears(['alice', 'bob', 'encoder']);
+    assert.match(await alice.on('count').innerText(), /4 in the room/);
+    assert.equal(await alice.tile('encoder').getByTestId('tile-platform').innerText(), 'Encoder');
+    assert.equal(await alice.tile('bob').getByTestId('tile-platform').innerText(), 'Browser');
+    assert.equal(await alice.tile('carol').count(), 0, 'the audience has no tile');
+    await alice.tileIs('bob', /speaking/);
+  });
+
+  await t.test('an RTMP player plays what the page publishes', async (t) => {
+    const player = play(scope, s.server.rtmpUrl('call/alice'));
+    await player.firstFrame(8000);
+    await sleep(7000);
+    assertContent(t, await player.stop(), { seconds: 3, skip: 3, tone: CAST.alice.tone, lipSync: 0.15 });
+  });
+
+  await t.test('each tile has live statistics', async () => {
+    await alice.page.keyboard.press('t');
+    const stats = alice.tile('bob').getByTestId('stats');
+    await until('a bitrate and a latency', 6000, async () => {
+      const text = await stats.innerText();
+      return /Bitrate\s+[1-9][\d.,]* [kM]bit\/s/.test(text) && /Frames\/s\s+1[0-9]/.test(text) && /Round trip\s+\d+ ms/.test(text);
+    });
+    const drawn = await stats.locator('canvas').first().evaluate((element) => {
+      const canvas = /** @type {HTMLCanvasElement} */ (element);
+      const data = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+      return data.some((value) => value > 0);
+    });
+    assert.ok(drawn, 'the chart of the bitrate');
+    await alice.page.keyboard.press('t');
+    assert.equal(await stats.isVisible(), false);
+  });
+
+  await t.test('mute and camera are seen and heard by the others', async (t) => {
+    await bob.page.keyboard.press('m');
+    await alice.tileIs('bob', /muted/);
+    await alice.hears(['encoder']);
+    await bob.on('mic').click();
+    await alice.hears(['bob', 'encoder']);
+    await bob.on('camera').click();
+    await until('the picture is gone', 6000, async () => !/shown/.test((await alice.tile('bob').getAttribute('class')) ?? ''));
+    await bob.on('camera').click();
+    await alice.tileIs('bob', /shown/);
+    await alice.sees(t, 'bob');
+  });
+
+  await t.test('who goes on stage is seen there, and goes again', async (t) => {
+    await carol.on('role').click();
+    await carol.on('mic').click();
+    await carol.on('camera').click();
+    await alice.sees(t, 'carol');
+    await alice.hears(['bob', 'carol', 'encoder']);
+    await alice.choose('carol', 'menu-mute');
+    await carol.isTold(/An admin has turned your microphone off/);
+    await alice.hears(['bob', 'encoder']);
+    await alice.choose('carol', 'menu-mute');
+    await carol.isTold(/You may turn your microphone on again/);
+    await carol.on('role').click();
+    await until('the tile is gone', 6000, async () => (await alice.tile('carol').count()) === 0);
+    await alice.isTold(/carol is in the audience now/);
+  });
+
+  await t.test('a shared screen is large for the others, until it ends', async () => {
+    await bob.on('screen').click();
+    const screen = alice.tile('bob', 'screen');
+    await screen.locator('video').waitFor({ timeout: 10_000 });
+    assert.match((await screen.getAttribute('class')) ?? '', /large/);
+    const [shared, seen] = await Promise.all([picture(bob.tile('bob', 'screen')), picture(screen)]);
+    const apart = shared.map((value, i) => Math.abs(value - (seen[i] ?? 0)));
+    const mean = apart.reduce((sum, value) => sum + value, 0) / apart.length;
+    assert.ok(Math.max(...shared) - Math.min(...shared) > 30, 'there is something on the screen');
+    assert.ok(mean < 24, `the screen looks different, by ${mean}`);
+    await bob.page.keyboard.press('s');
+    await until('the screen is gone', 6000, async () => (await screen.count()) === 0);
+  });
+
+  await t.test('messages reach all, or one', async () => {
+    await bob.says('hello all');
+    await alice.isTold(/bob: hello all/);
+    await carol.isTold(/bob: hello all/);
+    await alice.choose('bob', 'menu-message');
+    await alice.says('between us');
+    await bob.on('message').filter({ hasText: 'between us' }).filter({ hasText: 'to you alone' }).waitFor();
+    assert.equal(await carol.page.getByText('between us').count(), 0);
+    await alice.page.keyboard.press('Escape');
+    await alice.on('panel-close').locator('visible=true').click().catch(() => {});
+  });
+
+  await t.test('a cut of the signalling is said, and leaves no gap in the media', async (t) => {
+    await bob.context.setOffline(true);
+    await bob.on('reconnecting').waitFor({ timeout: 25_000 });
+    await alice.tileIs('bob', /away/);
+    const during = await alice.sees(t, 'bob');
+    assert.ok(during.freeze < 1, `the picture froze for ${during.freeze} s`);
+    await bob.context.setOffline(false);
+    await bob.isTold(/Connected again/);
+    await until('the banner is gone', 3000, async () => !(await bob.on('reconnecting').isVisible()));
+    await until('bob is back for alice', 6000, async () => !/away/.test((await alice.tile('bob').getAttribute('class')) ?? ''));
+    assert.ok((await alice.sees(t, 'bob')).first > during.last, 'the same stream goes on');
+  });
+
+  await t.test('who is kicked is told why and may come back', async (t) => {
+    await alice.choose('bob', 'menu-kick');
+    await alice.on('dialog-field').fill('please come back');
+    await alice.on('dialog-act').click();
+    await bob.on('ended-kicked').waitFor();
+    assert.match(await bob.on('ended-kicked').innerText(), /You were removed from the room[^]*please come back/);
+    await until('the tile is gone', 5000, async () => (await alice.tile('bob').count()) === 0);
+    await bob.on('dialog-act').click();
+    await bob.on('call').waitFor();
+    await bob.on('camera').click();
+    await alice.sees(t, 'bob');
+  });
+
+  await t.test('who leaves, or closes the page, is gone', async () => {
+    await bob.page.keyboard.press('l');
+    await bob.on('dialog-act').click();
+    await bob.on('lobby').waitFor();
+    await alice.isTold(/bob left/);
+    await carol.page.close();
+    await alice.isTold(/carol left/);
+    assert.match(await alice.on('count').innerText(), /2 in the room/);
+    await alice.on('leave').click();
+    await alice.on('lobby').waitFor();
+  });
+
+  // A cut network is all that a console may complain about.
+  bob.errors = bob.errors.filter((text) => !/ERR_INTERNET_DISCONNECTED|WebSocket connection/.test(text));
+  assertNoErrors(alice, bob, carol);
+});
+
+/**
+ * A small grey picture of what a tile shows.
+ * @param {import('playwright-core').Locator} tile
+ */
+function picture(tile) {
+  return tile.locator('video').evaluate(async (element) => {
+    const video = /** @type {HTMLVideoElement} */ (element);
+    for (let frames = 0; frames < 5; frames += 1) await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+    const context = new OffscreenCanvas(16, 9).getContext('2d');
+    context?.drawImage(video, 0, 0, 16, 9);
+    const data = context?.getImageData(0, 0, 16, 9).data ?? new Uint8ClampedArray();
+    return Array.from({ length: 144 }, (_, i) => ((data[i * 4] ?? 0) + (data[i * 4 + 1] ?? 0) + (data[i * 4 + 2] ?? 0)) / 3);
+  });
+}
+
+test('a token is asked for, taken from the fragment, and kept nowhere', { timeout: 30_000 }, async (t) => {
+  const scope = scopeOf(t);
+  const config = appConfig('clinic', 'a secret of thirty-two characters');
+  const { http } = await startServer(scope, { config });
+  const alice = await Guest.open(scope, 'alice', { query: 'app=clinic&room=one', server: http });
+  await alice.on('join').click();
+  await until('the page asks for a token', 5000, async () => /asks for a token/.test(await alice.on('join-failure').innerText()));
+  assert.equal(await alice.on('token').getAttribute('aria-invalid'), 'true');
+  const token = await makeToken(scope, config, { app: 'clinic', room: 'one', uid: 'bob', role: 'host' });
+  await alice.on('token').fill(token);
+  await alice.on('join').click();
+  await until('the page says what is wrong', 5000, async () => /for another user ID/.test(await alice.on('join-failure').innerText()));
+
+  const bob = await Guest.open(scope, 'bob', { query: 'app=clinic&room=one', hash: `#token=${token}`, server: http });
+  assert.equal(await bob.on('token').getAttribute('type'), 'password');
+  assert.equal(await bob.on('token').inputValue(), token);
+  await bob.join();
+  const kept = await bob.page.evaluate(() => location.href + JSON.stringify(localStorage) + JSON.stringify(sessionStorage));
+  assert.ok(!kept.includes(token.slice(-20)), 'the token is in the address or in storage');
+  await bob.on('log').click();
+  assert.ok(!(await bob.on('panel-log').innerText()).includes(token.slice(-20)), 'the token is in the log');
+  assertNoErrors(alice, bob);
+});
+
+test('a phone, a keyboard and Chinese will do', { timeout: 40_000 }, async (t) => {
+  const scope = scopeOf(t);
+  const options = { viewport: { width: 390, height: 844 }, locale: 'zh-CN', colorScheme: /** @type {const} */ ('dark') };
+  const alice = await Guest.open(scope, 'alice', { query: 'app=demo&room=phone', options });
+  const { page } = alice;
+  assert.equal(await page.locator('html').getAttribute('lang'), 'zh-CN');
+  assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
+  assert.equal(await alice.on('join').innerText(), '进入房间');
+  await alice.on('room').focus();
+  await page.keyboard.press('Enter');
+  await alice.on('call').waitFor();
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  assert.equal(wide, false, 'the page is wider than the phone');
+  const pressed = () => alice.on('mic').getAttribute('class');
+  await page.keyboard.press('m');
+  await until('the microphone is off', 3000, async () => /\boff\b/.test((await pressed()) ?? ''));
+  await page.keyboard.press('?');
+  await alice.on('help').waitFor();
+  await page.keyboard.press('Escape');
+  await until('the help is closed', 2000, async () => (await alice.on('help').count()) === 0);
+  await alice.on('more').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await alice.on('panel-chat').waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  const reached = new Set();
+  for (let step = 0; step < 30; step += 1) {
+    await page.keyboard.press('Tab');
+    reached.add(await page.evaluate(() => document.activeElement?.getAttribute('data-testid')));
+  }
+  for (const id of ['mic', 'camera', 'role', 'more', 'leave', 'count', 'invite', 'tile-menu']) assert.ok(reached.has(id), `${id} by Tab`);
+  assertNoErrors(alice);
+});
+
+test('two pages of one browser do not push each other out', { timeout: 30_000 }, async (t) => {
+  const scope = scopeOf(t);
+  const first = await Guest.open(scope, 'alice', { query: 'app=demo&room=twice' });
+  await first.join();
+  // The other page finds what this one was called, and that it still is.
+  const page = await first.context.newPage();
+  await page.goto(`http://${s.server.http}/?app=demo&room=twice`);
+  await page.getByTestId('join').click();
+  await page.getByTestId('call').waitFor();
+  await until('both are in the room', 5000, async () => /2 in the room/.test(await first.on('count').innerText()));
+
+  const third = await Guest.open(scope, 'alice', { query: 'app=demo&room=twice' });
+  await third.join();
+  await first.on('ended-replaced').waitFor();
+  assert.match(await first.on('ended-replaced').innerText(), /elsewhere/);
+  assertNoErrors(first, third);
+});

@@ -15,7 +15,7 @@ use queqiao_room::{Apps, Demo, Loopback};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use error::ConfigError;
-pub(crate) use sections::{App, Gop, Http, Limits, Listen, Rtc, Transcode};
+pub(crate) use sections::{App, Gop, Http, Limits, Listen, Public, Rooms, Rtc, Transcode};
 pub(crate) use sources::{File, FileFlag, Flags};
 pub(crate) use units::parse_duration;
 
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) rtc: Rtc,
     pub(crate) http: Http,
+    pub(crate) public: Public,
+    pub(crate) rooms: Rooms,
     pub(crate) limits: Limits,
     pub(crate) gop: Gop,
     pub(crate) transcode: Transcode,
@@ -45,6 +47,8 @@ impl Default for Config {
             listen: Listen::default(),
             rtc: Rtc::default(),
             http: Http::default(),
+            public: Public::default(),
+            rooms: Rooms::default(),
             limits: Limits::default(),
             gop: Gop::default(),
             transcode: Transcode::default(),

@@ -96,10 +96,81 @@ fn is_origin(text: &str) -> bool {
         })
 }
 
+/// `[public]`: where clients reach the server, if not as they find it themselves.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Public {
+    /// What the RTMP addresses of mini-programs begin with; absent: the host that the client knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rtmp: Option<String>,
+    /// What their HTTP-FLV addresses begin with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) http: Option<String>,
+}
+
+impl Public {
+    fn check(&self) -> Result<(), ConfigError> {
+        let begins = |text: &Option<String>, schemes: [&str; 2]| {
+            text.as_ref().is_none_or(|text| schemes.iter().any(|scheme| is_base(text, scheme)))
+        };
+        if !begins(&self.rtmp, ["rtmp://", "rtmps://"]) {
+            return Err(invalid(
+                "public.rtmp",
+                "write it as \"rtmp://media.example.com\", with a port if it needs one",
+            ));
+        }
+        if !begins(&self.http, ["http://", "https://"]) {
+            return Err(invalid(
+                "public.http",
+                "write it as \"https://media.example.com\", without a slash at its end",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What a path can be put behind.
+fn is_base(text: &str, scheme: &str) -> bool {
+    text.strip_prefix(scheme).is_some_and(|rest| {
+        let good = |byte: u8| byte.is_ascii_graphic() && !b"?#@\\\"<".contains(&byte);
+        !rest.is_empty() && !rest.starts_with('/') && !rest.ends_with('/') && rest.bytes().all(good)
+    })
+}
+
+/// `[rooms]`: what rooms are.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Rooms {
+    /// Participants of one room, those without signalling included.
+    pub(crate) max_participants: usize,
+    /// How long somebody whose connection is lost stays in the room, in whole seconds.
+    #[serde(with = "duration")]
+    pub(crate) grace: Duration,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        let queqiao_room::machine::Limits { max_participants, grace, .. } =
+            queqiao_room::machine::Limits::default();
+        Self { max_participants, grace }
+    }
+}
+
+impl Rooms {
+    fn check(&self) -> Result<(), ConfigError> {
+        within("rooms.max_participants", self.max_participants, 1..=10_000)?;
+        span_within("rooms.grace", self.grace, 1_000, 300)
+    }
+}
+
 /// `[limits]`: how much the server takes on.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Limits {
+    /// Rooms at once.
+    pub(crate) max_rooms: usize,
+    /// Joins and resumptions of one address in a second; this machine's own has twenty times as many.
+    pub(crate) joins_per_second: u32,
     /// Streams at once, with or without a publisher.
     pub(crate) max_streams: usize,
     /// Open RTMP connections, and as many WebRTC sessions.
@@ -120,6 +191,8 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            max_rooms: 10_000,
+            joins_per_second: 50,
             max_streams: 1_000,
             max_connections: 10_000,
             max_players_per_stream: 1_000,
@@ -132,6 +205,8 @@ impl Default for Limits {
 
 impl Limits {
     fn check(&self) -> Result<(), ConfigError> {
+        within("limits.max_rooms", self.max_rooms, 1..=1_000_000)?;
+        within("limits.joins_per_second", self.joins_per_second, 1..=100_000)?;
         within("limits.max_streams", self.max_streams, 1..=100_000)?;
         within("limits.max_connections", self.max_connections, 1..=1_000_000)?;
         within("limits.max_players_per_stream", self.max_players_per_stream, 1..=100_000)?;
@@ -216,6 +291,8 @@ fn redact<S: Serializer>(secrets: &[Secret], serializer: S) -> Result<S::Ok, S::
 pub(super) fn check(config: &super::Config) -> Result<(), ConfigError> {
     config.rtc.check()?;
     config.http.check()?;
+    config.public.check()?;
+    config.rooms.check()?;
     config.limits.check()?;
     config.gop.check()?;
     config.transcode.check()

@@ -4,6 +4,7 @@
 //! and only while someone listens to it.
 
 mod frame;
+mod gate;
 mod queue;
 mod stream;
 #[cfg(test)]
@@ -16,7 +17,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use queqiao_room::signal::MediaKind;
 use queqiao_room::{Grant, StreamKey};
+
+use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
 pub(crate) use queue::Consumer;
@@ -63,6 +67,9 @@ pub(crate) struct Settings {
 /// All streams of the server.
 pub(crate) struct Hub {
     streams: Mutex<HashMap<StreamKey, Weak<Stream>>>,
+    /// What is held back, whether or not the stream is there. Bounded by the rooms' streams: each entry is taken out when
+    /// its stream is over.
+    held: Mutex<HashMap<StreamKey, Held>>,
     next_source: AtomicU64,
     settings: Settings,
     pool: transcode::Pool,
@@ -70,7 +77,13 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> Arc<Self> {
-        Arc::new(Self { streams: Mutex::new(HashMap::new()), next_source: AtomicU64::new(0), settings, pool })
+        Arc::new(Self {
+            streams: Mutex::default(),
+            held: Mutex::default(),
+            next_source: AtomicU64::new(0),
+            settings,
+            pool,
+        })
     }
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
@@ -90,7 +103,8 @@ impl Hub {
         if streams.len() >= limit && !streams.contains_key(key) {
             return Err(HubError::TooManyStreams { limit });
         }
-        let stream = Stream::new(Arc::clone(self), key.clone());
+        let held = self.lock_held().get(key).copied().unwrap_or_default();
+        let stream = Stream::new(Arc::clone(self), key.clone(), held);
         streams.insert(key.clone(), Arc::downgrade(&stream));
         Ok(stream)
     }
@@ -114,6 +128,33 @@ impl Hub {
         Ok(Publication::new(stream, id, native, control))
     }
 
+    /// Passes a track on or holds it back, whoever publishes the stream, until said otherwise or the stream is over.
+    pub(crate) fn forward(&self, key: &StreamKey, kind: MediaKind, on: bool) {
+        let stream = {
+            let streams = self.lock();
+            let mut all = self.lock_held();
+            let held = all.entry(key.clone()).or_default();
+            held.set(kind, !on);
+            if held.nothing() {
+                all.remove(key);
+            }
+            streams.get(key).and_then(Weak::upgrade)
+        };
+        if let Some(stream) = stream {
+            stream.forward(kind, on);
+        }
+    }
+
+    /// A stream is over: what was held back of it is forgotten.
+    pub(crate) fn stopped(&self, key: &StreamKey) {
+        let Some(held) = self.lock_held().remove(key) else { return };
+        for (kind, was_held) in [(MediaKind::Audio, held.audio), (MediaKind::Video, held.video)] {
+            if was_held {
+                self.forward(key, kind, true);
+            }
+        }
+    }
+
     /// Forgets `key` once nobody holds its stream any more.
     fn forget(&self, key: &StreamKey) {
         let mut streams = self.lock();
@@ -124,5 +165,9 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<StreamKey, Weak<Stream>>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, HashMap<StreamKey, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

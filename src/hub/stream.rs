@@ -9,9 +9,11 @@ use queqiao_media::gop::GopCache;
 use queqiao_media::h264::ParameterSets;
 use queqiao_media::time::StreamTime;
 use queqiao_room::StreamKey;
+use queqiao_room::signal::MediaKind;
 use tokio::sync::watch;
 
 use super::frame::{Frame, Media, RtpUnit, SourceId};
+use super::gate::{Form, Gate, Held};
 use super::queue::{Consumer, Feed};
 use super::{Hub, HubError, Settings, transcode};
 
@@ -62,6 +64,7 @@ pub(crate) struct Stream {
     presence: watch::Sender<Option<SourceId>>,
     gop: Mutex<GopCache<Arc<Frame>>>,
     description: Mutex<Description>,
+    gate: Gate,
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     players: AtomicUsize,
@@ -88,7 +91,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Stream {
-    pub(super) fn new(hub: Arc<Hub>, key: StreamKey) -> Arc<Self> {
+    /// A stream of which `held` is held back from the start.
+    pub(super) fn new(hub: Arc<Hub>, key: StreamKey, held: Held) -> Arc<Self> {
         let gop = GopCache::bounded(hub.settings.gop_bytes, hub.settings.gop_frames);
         Arc::new(Self {
             key,
@@ -100,6 +104,7 @@ impl Stream {
             presence: watch::Sender::new(None),
             gop: Mutex::new(gop),
             description: Mutex::default(),
+            gate: Gate::new(held),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
         })
@@ -161,6 +166,18 @@ impl Stream {
     /// What is known of the media so far.
     pub(crate) fn description(&self) -> Description {
         lock(&self.description).clone()
+    }
+
+    /// Passes a track on or holds it back. Video goes on at its next keyframe.
+    pub(super) fn forward(&self, kind: MediaKind, on: bool) {
+        self.gate.set(kind, on);
+        if kind == MediaKind::Video {
+            // What is cached would be shown to those who join while it is held back.
+            lock(&self.gop).clear();
+            if on {
+                self.request_keyframe();
+            }
+        }
     }
 
     pub(crate) fn webrtc_video(&self) -> WebRtcVideo {
@@ -274,6 +291,13 @@ impl Source {
             return frame;
         }
         self.note_time(frame.time());
+        let passes = match &frame.media {
+            Media::Video { unit, .. } => self.stream.gate.video(Form::Frames, unit.keyframe),
+            Media::Audio(_) => self.stream.gate.audio(),
+        };
+        if !passes {
+            return frame;
+        }
         match &frame.media {
             Media::Video { unit, .. } => {
                 if self.native == NativeForm::Frames {
@@ -307,6 +331,13 @@ impl Source {
         }
         if let Some(time) = unit.time() {
             self.note_time(time);
+        }
+        let passes = match unit {
+            RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.keyframe),
+            RtpUnit::Audio { .. } => self.stream.gate.audio(),
+        };
+        if !passes {
+            return;
         }
         if self.stream.rtp.push(now, unit) {
             self.stream.request_keyframe();
@@ -421,6 +452,42 @@ mod tests {
         publication.source().push_frame(Instant::now(), picture(0, true));
         drop(publication);
         assert!(seat.stream().catch_up().is_empty());
+    }
+
+    #[test]
+    fn a_track_that_is_held_back_reaches_nobody_and_goes_on_at_a_keyframe() {
+        let probe = Probe::new();
+        let (hub, grant) = probe.hub();
+        hub.forward(grant.stream(), MediaKind::Video, false);
+        let publication = probe.publish();
+        let consumer = publication.source().stream().subscribe_frames();
+        let push = |at, keyframe| {
+            publication.source().push_frame(Instant::now(), picture(at, keyframe));
+        };
+        push(0, true);
+        assert!(publication.source().stream().catch_up().is_empty(), "held back before the stream was there");
+        hub.forward(grant.stream(), MediaKind::Video, true);
+        assert_eq!(probe.keyframe_requests(), 2, "by who joined, and to go on");
+        push(40, false);
+        push(80, true);
+        push(120, false);
+        let cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let seen = std::iter::from_fn(|| match consumer.poll_next(&cx) {
+            std::task::Poll::Ready(frame) => Some(frame.index),
+            std::task::Poll::Pending => None,
+        });
+        assert_eq!(seen.collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn a_stream_that_is_over_takes_what_was_held_back_with_it() {
+        let probe = Probe::new();
+        let (hub, grant) = probe.hub();
+        let publication = probe.publish();
+        hub.forward(grant.stream(), MediaKind::Video, false);
+        hub.stopped(grant.stream());
+        publication.source().push_frame(Instant::now(), picture(0, true));
+        assert_eq!(publication.source().stream().catch_up().len(), 1);
     }
 
     #[test]

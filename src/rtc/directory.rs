@@ -3,24 +3,22 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use queqiao_room::Grant;
+use queqiao_room::StreamKind;
 use rand::Rng;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
-use tracing::debug;
+use tracing::{Span, debug, trace};
 
-use super::negotiate::Negotiated;
-use super::peer::restart_ice;
-use super::{CONNECT_TIMEOUT, Error};
-use crate::hub::Seat;
+use super::peer::Peer;
+use super::{CONNECT_TIMEOUT, Change, Error};
 
-/// Commands and stray datagrams waiting for one worker. Datagrams beyond it are lost, as UDP allows.
-const INBOX: usize = 8_192;
+/// Stray datagrams waiting for one worker. Those beyond it are lost, as UDP allows.
+const MAX_DATAGRAMS: usize = 8_192;
 
 /// Replaced sessions that are remembered, so that their clients learn why theirs is gone. One that asks later than
 /// this many others is told that there is no such session.
@@ -47,19 +45,10 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// What a session is for.
-pub(super) enum Purpose {
-    Publish(Grant),
-    Play(Seat),
-}
-
 /// A session that no worker owns yet.
 pub(super) struct NewSession {
-    pub(super) id: SessionId,
-    pub(super) purpose: Purpose,
-    /// What was accepted: an ICE restart is this offer with other credentials.
-    pub(super) offer: String,
-    pub(super) negotiated: Negotiated,
+    pub(super) peer: Peer,
+    pub(super) span: Span,
 }
 
 /// The ICE part of an SDP, as WHIP's PATCH carries it (RFC 8840 section 9).
@@ -86,7 +75,20 @@ pub(super) enum Command {
         data: Vec<u8>,
     },
     Close(SessionId),
-    RequestKeyframe(SessionId),
+    Change {
+        id: SessionId,
+        change: Change,
+    },
+    Answer {
+        id: SessionId,
+        revision: u64,
+        sdp: String,
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
+    RequestKeyframe {
+        id: SessionId,
+        stream: StreamKind,
+    },
     RestartIce {
         id: SessionId,
         fragment: IceFragment,
@@ -98,9 +100,11 @@ pub(super) enum Command {
 /// All workers' inboxes, by worker.
 pub(super) type Inboxes = Arc<[Arc<Inbox>]>;
 
-/// The way into a worker's thread.
+/// The way into a worker's thread. Commands other than datagrams have no bound of their own: what they ask for is limited
+/// where it is asked, by the number of sessions and the rate of requests.
 pub(super) struct Inbox {
-    sender: SyncSender<Command>,
+    sender: Sender<Command>,
+    datagrams: AtomicUsize,
     ready: Mutex<Vec<usize>>,
     waker: mio::Waker,
     woken: AtomicBool,
@@ -108,17 +112,34 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new(waker: mio::Waker) -> (Arc<Self>, Receiver<Command>) {
-        let (sender, receiver) = sync_channel(INBOX);
-        let inbox = Self { sender, ready: Mutex::new(Vec::new()), waker, woken: AtomicBool::new(false) };
+        let (sender, receiver) = channel();
+        let datagrams = AtomicUsize::new(0);
+        let inbox =
+            Self { sender, datagrams, ready: Mutex::new(Vec::new()), waker, woken: AtomicBool::new(false) };
         (Arc::new(inbox), receiver)
     }
 
-    /// Queues a command and wakes the worker. Lost, with a note, where the inbox is full.
+    /// Queues a command and wakes the worker.
     pub(super) fn send(&self, command: Command) {
-        if self.sender.try_send(command).is_err() {
-            debug!("a WebRTC worker's inbox is full or closed");
+        if self.sender.send(command).is_err() {
+            debug!("a WebRTC worker is over");
         }
         self.wake();
+    }
+
+    /// Hands a datagram over; loses it if too many wait.
+    pub(super) fn hand_over(&self, source: SocketAddr, data: &[u8]) {
+        if self.datagrams.fetch_add(1, Ordering::Relaxed) >= MAX_DATAGRAMS {
+            self.datagrams.fetch_sub(1, Ordering::Relaxed);
+            trace!("too many datagrams wait for a WebRTC worker");
+            return;
+        }
+        self.send(Command::Datagram { source, data: data.to_vec() });
+    }
+
+    /// A datagram has been taken out.
+    pub(super) fn took_datagram(&self) {
+        self.datagrams.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Notes that the worker's feed `slot` has items.
@@ -144,9 +165,38 @@ impl Inbox {
 }
 
 /// Where a session is.
-pub(super) enum Route {
-    Waiting,
+pub(super) enum Route<'a> {
+    Waiting(Waiting<'a>),
     Worker(usize),
+}
+
+/// A session that waits, while the directory stands still.
+pub(super) struct Waiting<'a> {
+    inner: MutexGuard<'a, Inner>,
+    id: SessionId,
+}
+
+impl Waiting<'_> {
+    pub(super) fn peer(&mut self) -> Result<&mut Peer, Error> {
+        match self.inner.sessions.get_mut(&self.id) {
+            Some(Entry { slot: Slot::Waiting { session, .. }, .. }) => Ok(&mut session.peer),
+            _ => Err(Error::NoSuchSession),
+        }
+    }
+
+    /// Makes the session's new user name fragment known, if it has one.
+    pub(super) fn add_ufrag(&mut self, ufrag: Option<&str>) {
+        if let Some(ufrag) = ufrag {
+            self.inner.add_ufrag(&self.id, ufrag);
+        }
+    }
+
+    pub(super) fn remove(mut self) {
+        if let Ok(peer) = self.peer() {
+            peer.leave();
+        }
+        self.inner.remove(&self.id);
+    }
 }
 
 enum Slot {
@@ -214,16 +264,15 @@ impl Directory {
     }
 
     /// Lets `session` wait for its first STUN request.
-    pub(super) fn wait(&self, session: NewSession, now: Instant) -> Result<(), Error> {
+    pub(super) fn wait(&self, session: NewSession, ufrag: &str, now: Instant) -> Result<(), Error> {
         let mut inner = self.lock();
         if inner.sessions.len() >= self.max_sessions {
             return Err(Error::TooManySessions { limit: self.max_sessions });
         }
-        let id = session.id.clone();
-        let ufrag = session.negotiated.credentials.ufrag.clone();
+        let id = session.peer.id().clone();
         let slot = Slot::Waiting { session: Box::new(session), deadline: now + CONNECT_TIMEOUT };
         inner.sessions.insert(id.clone(), Entry { slot, ufrags: SmallVec::new() });
-        inner.add_ufrag(&id, &ufrag);
+        inner.add_ufrag(&id, ufrag);
         Ok(())
     }
 
@@ -243,9 +292,10 @@ impl Directory {
         }
     }
 
-    pub(super) fn route(&self, id: &SessionId) -> Option<Route> {
-        match self.lock().sessions.get(id)?.slot {
-            Slot::Waiting { .. } => Some(Route::Waiting),
+    pub(super) fn route(&self, id: &SessionId) -> Option<Route<'_>> {
+        let inner = self.lock();
+        match inner.sessions.get(id)?.slot {
+            Slot::Waiting { .. } => Some(Route::Waiting(Waiting { inner, id: id.clone() })),
             Slot::Worker(worker) => Some(Route::Worker(worker)),
         }
     }
@@ -258,23 +308,6 @@ impl Directory {
     /// Makes `ufrag` lead to `id` too, after an ICE restart.
     pub(super) fn add_ufrag(&self, id: &SessionId, ufrag: &str) {
         self.lock().add_ufrag(id, ufrag);
-    }
-
-    /// Restarts ICE of a session that nobody has connected to yet.
-    pub(super) fn restart_waiting(
-        &self,
-        id: &SessionId,
-        fragment: &IceFragment,
-    ) -> Result<(String, String), Error> {
-        let mut inner = self.lock();
-        let Some(Entry { slot: Slot::Waiting { session, .. }, .. }) = inner.sessions.get_mut(id) else {
-            return Err(Error::NoSuchSession);
-        };
-        let offer = session.offer.clone();
-        let restarted = restart_ice(&mut session.negotiated.rtc, &offer, fragment)?;
-        session.negotiated.credentials = restarted.credentials;
-        inner.add_ufrag(id, &restarted.etag);
-        Ok((restarted.fragment, restarted.etag))
     }
 
     pub(super) fn remove(&self, id: &SessionId) {

@@ -13,8 +13,7 @@ use str0m::rtp::RtpWrite;
 use tracing::debug;
 
 use super::negotiate::payload_type;
-use super::peer::Ended;
-use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, SourceId, WebRtcVideo};
+use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, SourceId, Stream, WebRtcVideo};
 
 /// How often a viewer may be caught up: browsers repeat their picture loss indications about this often.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
@@ -27,11 +26,31 @@ const SQUEEZED_STEP: StreamTime = Ticks::new(50);
 /// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
 const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
 
+/// The picture of a viewer would freeze: B pictures are left out for WebRTC, and others refer to them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unplayable;
+
+/// The numbers of sections that carry nothing at the moment. What they carry next goes on with them: the peer sees one
+/// RTP stream, and SRTP cannot begin anew.
+#[derive(Default)]
+pub(super) struct Idle {
+    audio: Vec<IdleTrack<48_000>>,
+    video: Vec<IdleTrack<90_000>>,
+}
+
+struct IdleTrack<const HZ: u32> {
+    mid: Mid,
+    rewriter: Rewriter<HZ>,
+    since: Instant,
+}
+
 /// One outgoing track.
 struct Track<const HZ: u32> {
     mid: Mid,
     pt: Pt,
     rewriter: Rewriter<HZ>,
+    /// How long the section carried nothing before this track.
+    rest: Ticks<HZ>,
     /// The source of the current run; `None` where the next packet begins one.
     run: Option<SourceId>,
     last_source: Option<SourceId>,
@@ -40,12 +59,25 @@ struct Track<const HZ: u32> {
 }
 
 impl<const HZ: u32> Track<HZ> {
-    fn new(mid: Mid, pt: Pt) -> Self {
-        let mut rng = rand::rng();
-        // The upper half of the sequence numbers is avoided: SRTP cannot tell an early wrap from a late packet.
-        let rewriter =
-            Rewriter::new(rng.random_range(1..0x8000), Ticks::new(rng.random_range(1..0x8000_0000)));
-        Self { mid, pt, rewriter, run: None, last_source: None, last: None }
+    fn new(mid: Mid, pt: Pt, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) -> Self {
+        let before = idle.iter().position(|track| track.mid == mid).map(|index| idle.swap_remove(index));
+        let (rewriter, rest) = match before {
+            Some(IdleTrack { rewriter, since, .. }) => {
+                let rest = StreamTime::from_duration(now.saturating_duration_since(since));
+                (rewriter, rest.rescale())
+            }
+            None => {
+                let mut rng = rand::rng();
+                // The upper half of the sequence numbers is avoided: SRTP cannot tell an early wrap from a late packet.
+                let first_seq = rng.random_range(1..0x8000);
+                (Rewriter::new(first_seq, Ticks::new(rng.random_range(1..0x8000_0000))), Ticks::ZERO)
+            }
+        };
+        Self { mid, pt, rewriter, rest, run: None, last_source: None, last: None }
+    }
+
+    fn retire(self, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) {
+        idle.push(IdleTrack { mid: self.mid, rewriter: self.rewriter, since: now });
     }
 
     /// Begins a run of `source`, at the same distance in outgoing time as in the source's own, or as on the stream's
@@ -54,7 +86,7 @@ impl<const HZ: u32> Track<HZ> {
         let gap = match self.last {
             Some((time, _)) if self.last_source == Some(source) => packet.rtp_time - time,
             Some((_, time)) => (packet.time - time).rescale(),
-            None => Ticks::ZERO,
+            None => self.rest,
         };
         self.rewriter.start_run(packet.seq, packet.rtp_time, gap);
         self.run = Some(source);
@@ -101,9 +133,13 @@ enum Playing {
     After(Option<u64>),
 }
 
-/// A viewer.
+/// A viewer of one stream.
 pub(super) struct Egress {
     seat: Seat,
+    /// Whether the worker subscribes the session to the stream.
+    joined: bool,
+    /// Whether the video is given up.
+    unplayable: bool,
     video: Option<Track<90_000>>,
     audio: Option<Track<48_000>>,
     playing: Playing,
@@ -112,25 +148,77 @@ pub(super) struct Egress {
 }
 
 impl Egress {
-    pub(super) fn new(seat: Seat, audio: Option<Mid>, video: Option<Mid>, rtc: &Rtc, now: Instant) -> Self {
-        let profile = seat.stream().description().params.map(|params| {
-            let [profile, constraints, level] = params.profile_level_id();
-            u32::from_be_bytes([0, profile, constraints, level])
-        });
-        let track =
-            |mid: Option<Mid>, kind| mid.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
-        let video = track(video, MediaKind::Video).map(|(mid, pt)| Track::new(mid, pt));
-        let audio = track(audio, MediaKind::Audio).map(|(mid, pt)| Track::new(mid, pt));
-        let mut egress = Self {
+    /// A viewer without sections so far.
+    pub(super) fn new(seat: Seat) -> Self {
+        Self {
             seat,
-            video,
-            audio,
+            joined: false,
+            unplayable: false,
+            video: None,
+            audio: None,
             playing: Playing::AwaitingKeyframe,
             catch_up_wanted: false,
             last_catch_up: None,
-        };
-        egress.request_catch_up(now);
-        egress
+        }
+    }
+
+    pub(super) fn stream(&self) -> &Arc<Stream> {
+        self.seat.stream()
+    }
+
+    /// Sends in these sections from now on. Returns whether the session has to be subscribed to the stream now.
+    pub(super) fn carry(
+        &mut self,
+        (audio, video): (Option<Mid>, Option<Mid>),
+        idle: &mut Idle,
+        rtc: &Rtc,
+        now: Instant,
+    ) -> bool {
+        let profile = self.stream().description().params.map(|params| {
+            let [profile, constraints, level] = params.profile_level_id();
+            u32::from_be_bytes([0, profile, constraints, level])
+        });
+        let video = video.filter(|_| !self.unplayable);
+        let had_video = self.video.is_some();
+        exchange(&mut self.video, video, MediaKind::Video, profile, &mut idle.video, rtc, now);
+        exchange(&mut self.audio, audio, MediaKind::Audio, None, &mut idle.audio, rtc, now);
+        if self.video.is_some() && !had_video {
+            self.playing = Playing::AwaitingKeyframe;
+            // Before the subscription is there, what is cached now would be sent twice.
+            if self.joined {
+                self.request_catch_up(now);
+            }
+        }
+        let joins = !self.joined && (self.audio.is_some() || self.video.is_some());
+        self.joined |= joins;
+        joins
+    }
+
+    /// Whether this viewer's video goes out in the section `mid`.
+    pub(super) fn shows_in(&self, mid: Mid) -> bool {
+        self.video.as_ref().is_some_and(|video| video.mid == mid)
+    }
+
+    pub(super) fn wants_catch_up(&self) -> bool {
+        self.catch_up_wanted
+    }
+
+    /// Leaves the video out from now on.
+    pub(super) fn give_up_video(&mut self, idle: &mut Idle, now: Instant) {
+        self.unplayable = true;
+        if let Some(video) = self.video.take() {
+            video.retire(&mut idle.video, now);
+        }
+    }
+
+    /// Ends, and leaves the numbers of its sections to what comes after.
+    pub(super) fn retire(self, idle: &mut Idle, now: Instant) {
+        if let Some(video) = self.video {
+            video.retire(&mut idle.video, now);
+        }
+        if let Some(audio) = self.audio {
+            audio.retire(&mut idle.audio, now);
+        }
     }
 
     /// The viewer lost the picture, or has not seen one yet.
@@ -143,7 +231,7 @@ impl Egress {
     }
 
     /// Sends the cached GOP where one was wanted and is there. Returns whether packets were written.
-    pub(super) fn catch_up(&mut self, rtc: &mut Rtc, now: Instant) -> Result<bool, Ended> {
+    pub(super) fn catch_up(&mut self, rtc: &mut Rtc, now: Instant) -> Result<bool, Unplayable> {
         if !std::mem::take(&mut self.catch_up_wanted) {
             return Ok(false);
         }
@@ -170,7 +258,8 @@ impl Egress {
                 Some((_, before)) if track.last_source != Some(newest.source) => {
                     (time - before).rescale().max(VideoTicks::new(1))
                 }
-                _ => SQUEEZED_STEP.rescale::<90_000>(),
+                Some(_) => SQUEEZED_STEP.rescale::<90_000>(),
+                None => track.rest.max(SQUEEZED_STEP.rescale()),
             };
             for packet in &mut packets {
                 let (seq, out) = track.rewriter.fresh(std::mem::replace(&mut step, VideoTicks::ZERO));
@@ -188,7 +277,7 @@ impl Egress {
     }
 
     /// Sends what the hub delivered.
-    pub(super) fn write(&mut self, units: &[RtpUnit], rtc: &mut Rtc, now: Instant) -> Result<(), Ended> {
+    pub(super) fn write(&mut self, units: &[RtpUnit], rtc: &mut Rtc, now: Instant) -> Result<(), Unplayable> {
         let epoch = self.seat.stream().epoch();
         for unit in units {
             match unit {
@@ -212,7 +301,7 @@ impl Egress {
         epoch: Instant,
         rtc: &mut Rtc,
         now: Instant,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), Unplayable> {
         let Some(track) = &mut self.video else { return Ok(()) };
         if track.last_source.is_some_and(|last| last != unit.source) && track.run != Some(unit.source) {
             self.playing = Playing::AwaitingKeyframe;
@@ -239,12 +328,32 @@ impl Egress {
     }
 
     /// Ends the session of a viewer whose picture would freeze.
-    fn check_video(&self) -> Result<(), Ended> {
+    fn check_video(&self) -> Result<(), Unplayable> {
         match self.seat.stream().webrtc_video() {
-            WebRtcVideo::ReferenceBPictures => Err(Ended::ReferenceBPictures),
+            WebRtcVideo::ReferenceBPictures => Err(Unplayable),
             WebRtcVideo::Whole | WebRtcVideo::WithoutBPictures => Ok(()),
         }
     }
+}
+
+/// Gives a track to the section that carries it now, and takes it from the one that did.
+fn exchange<const HZ: u32>(
+    track: &mut Option<Track<HZ>>,
+    section: Option<Mid>,
+    kind: MediaKind,
+    profile: Option<u32>,
+    idle: &mut Vec<IdleTrack<HZ>>,
+    rtc: &Rtc,
+    now: Instant,
+) {
+    if track.as_ref().map(|track| track.mid) == section {
+        return;
+    }
+    if let Some(before) = track.take() {
+        before.retire(idle, now);
+    }
+    let found = section.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
+    *track = found.map(|(mid, pt)| Track::new(mid, pt, idle, now));
 }
 
 /// The picture in `frame`, unless it may be dropped for a viewer who decodes in order of arrival.

@@ -11,9 +11,9 @@ use queqiao_media::timeline::Kind;
 use str0m::Rtc;
 use str0m::media::{KeyframeRequestKind, Mid};
 use str0m::rtp::RtpPacket as Received;
-use tracing::{debug, trace};
+use tracing::trace;
 
-use super::peer::Control;
+use super::control::Control;
 use crate::hub::{Publication, RtpUnit, RtpVideo, ToFrames};
 
 /// The least time between two keyframe requests: a keyframe is ten times a delta frame, and an encoder needs some
@@ -89,8 +89,7 @@ impl Ingest {
     pub(super) fn new(
         publication: Publication,
         control: Arc<Control>,
-        audio: Option<Mid>,
-        video: Option<Mid>,
+        (audio, video): (Option<Mid>, Option<Mid>),
         now: Instant,
         rtc: &mut Rtc,
     ) -> Self {
@@ -111,6 +110,16 @@ impl Ingest {
             ingest.request_keyframe(now, rtc);
         }
         ingest
+    }
+
+    /// Takes media from these sections from now on.
+    pub(super) fn carry(&mut self, audio: Option<Mid>, video: Option<Mid>) {
+        self.publication.source().declare(video.is_some(), audio.is_some());
+        (self.audio, self.video) = (audio, video);
+    }
+
+    pub(super) fn carries(&self, mid: Mid) -> bool {
+        self.audio == Some(mid) || self.video == Some(mid)
     }
 
     pub(super) fn is_replaced(&self) -> bool {
@@ -150,16 +159,15 @@ impl Ingest {
         }
     }
 
-    /// Takes one packet.
-    pub(super) fn receive(&mut self, packet: Received, now: Instant, rtc: &mut Rtc) {
+    /// Takes one packet of the section `mid`.
+    pub(super) fn receive(&mut self, packet: &Received, mid: Mid, now: Instant, rtc: &mut Rtc) {
         if packet.payload.is_empty() {
             return; // Padding, which browsers probe the bandwidth with.
         }
-        let mid = rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
-        match mid {
-            Some(mid) if Some(mid) == self.video => self.video_packet(&packet, now, rtc),
-            Some(mid) if Some(mid) == self.audio => self.audio_packet(&packet, now),
-            Some(_) | None => debug!(ssrc = %packet.header.ssrc, "a packet of no negotiated track"),
+        if Some(mid) == self.video {
+            self.video_packet(packet, now, rtc);
+        } else {
+            self.audio_packet(packet, now);
         }
     }
 

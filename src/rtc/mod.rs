@@ -1,11 +1,14 @@
 //! WebRTC: ICE-lite, DTLS-SRTP and RTP through str0m, on one thread per core and one UDP port.
 
+mod control;
 mod directory;
 mod dtls;
 mod egress;
+mod ended;
 mod ingest;
 mod negotiate;
 mod peer;
+mod sections;
 mod sessions;
 mod socket;
 mod worker;
@@ -14,11 +17,16 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use queqiao_room::machine::RoomKey;
+use queqiao_room::signal::{MediaKind, Tracks};
+use queqiao_room::{Grant, StreamKey, StreamKind, Uid};
+use tokio::sync::{mpsc, oneshot};
+use tracing::info_span;
 
 use crate::hub::{Hub, Seat};
-use directory::{Directory, Inboxes, NewSession, Purpose, Route};
+use directory::{Directory, Inboxes, NewSession, Route};
 use negotiate::{Flow, Negotiator};
+use peer::Peer;
 
 pub(crate) use directory::{IceFragment, SessionId};
 pub(crate) use negotiate::MAX_SDP;
@@ -40,6 +48,10 @@ pub(crate) enum Error {
     Replaced,
     #[error("there is no such session")]
     NoSuchSession,
+    #[error("the answer is not for the open offer")]
+    StaleRevision,
+    #[error("the answer does not fit the offer: {0}")]
+    Unfit(String),
     #[error("the ICE fragment lacks {0}")]
     Fragment(&'static str),
     #[error("no DTLS certificate could be made")]
@@ -68,6 +80,69 @@ pub(crate) struct Accepted {
     pub(crate) answer: String,
     /// Names the ICE generation (RFC 9725 section 4.3.1).
     pub(crate) etag: String,
+    /// What flows.
+    pub(crate) tracks: Tracks,
+}
+
+/// What a session tells of itself, in this order.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// A signalled session offers. At most one offer is open at a time.
+    Offer { session: SessionId, offer: Offer },
+    /// A session is over: nothing more will come of it.
+    Ended { session: SessionId, ending: Ending },
+}
+
+/// An offer of a signalled session.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    /// Counts the offers of the session, from 1.
+    pub(crate) revision: u64,
+    pub(crate) sdp: String,
+    /// What its sections carry; those that are not here carry nothing.
+    pub(crate) sections: Vec<Carried>,
+}
+
+/// What a section carries.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) mid: String,
+    pub(crate) stream: StreamKey,
+    pub(crate) kind: MediaKind,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its peer said goodbye, or the server closed it.
+    Left,
+    /// It broke, or never connected.
+    Lost,
+}
+
+/// Where the notices of all sessions go. Without a bound of its own: a session has one open offer and one end, and the
+/// number of sessions is limited.
+pub(crate) type Notices = mpsc::UnboundedSender<Notice>;
+
+/// Whose a signalled session is.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) room: RoomKey,
+    pub(crate) uid: Uid,
+}
+
+/// What is to change in a signalled session.
+pub(crate) enum Change {
+    /// Take this stream in from the peer; again with other tracks to change them.
+    Receive { grant: Grant, tracks: Tracks },
+    /// Take a stream of the peer's in no longer.
+    StopReceiving(StreamKind),
+    /// Send this stream to the peer; again with other tracks to change them.
+    Send { seat: Seat, tracks: Tracks },
+    /// Send a stream no longer.
+    StopSending(StreamKey),
+    /// Offer new ICE credentials.
+    RestartIce,
 }
 
 /// The WebRTC side of the server. Dropping it does not end it; [`Service::shutdown`] does.
@@ -75,13 +150,14 @@ pub(crate) struct Service {
     negotiator: Negotiator,
     directory: Arc<Directory>,
     inboxes: Inboxes,
+    notices: Notices,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
     local: SocketAddr,
 }
 
 impl Service {
-    /// Opens the port and starts the workers.
-    pub(crate) fn start(config: &Config, hub: &Arc<Hub>) -> Result<Arc<Self>, Error> {
+    /// Opens the port and starts the workers. What sessions tell goes to `notices`.
+    pub(crate) fn start(config: &Config, hub: &Arc<Hub>, notices: Notices) -> Result<Arc<Self>, Error> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if config.workers == 0 { cores } else { config.workers };
         let directory = Arc::new(Directory::new(config.max_sessions));
@@ -115,6 +191,7 @@ impl Service {
             negotiator: Negotiator::new(candidates)?,
             directory,
             inboxes,
+            notices,
             threads: std::sync::Mutex::new(threads),
             local,
         }))
@@ -126,23 +203,83 @@ impl Service {
     }
 
     /// Answers the offer of a peer that will publish.
-    pub(crate) fn publish(&self, offer: &str, grant: queqiao_room::Grant) -> Result<Accepted, Error> {
-        self.accept(offer, Flow::In, Purpose::Publish(grant))
+    pub(crate) fn publish(&self, offer: &str, grant: Grant) -> Result<Accepted, Error> {
+        let span = info_span!("publisher", protocol = "webrtc", stream = %grant.stream());
+        self.accept(offer, Flow::In, span, |peer| peer.receive_stream(grant))
     }
 
     /// Answers the offer of a peer that will play.
     pub(crate) fn play(&self, offer: &str, seat: Seat) -> Result<Accepted, Error> {
-        self.accept(offer, Flow::Out, Purpose::Play(seat))
+        let span = info_span!("player", protocol = "webrtc", stream = %seat.stream().key());
+        self.accept(offer, Flow::Out, span, |peer| peer.send_stream(seat))
     }
 
-    fn accept(&self, offer: &str, flow: Flow, purpose: Purpose) -> Result<Accepted, Error> {
-        let negotiated = self.negotiator.accept(offer, flow, Instant::now())?;
+    fn accept(
+        &self,
+        offer: &str,
+        flow: Flow,
+        span: tracing::Span,
+        carry: impl FnOnce(&mut Peer),
+    ) -> Result<Accepted, Error> {
+        let now = Instant::now();
+        let negotiated = self.negotiator.accept(offer, flow, now)?;
+        let tracks =
+            Tracks::new(negotiated.audio.is_some(), negotiated.video.is_some()).ok_or(Error::NoMedia)?;
         let id = SessionId::random();
-        let etag = negotiated.credentials.ufrag.clone();
-        let answer = negotiated.answer.clone();
-        let session = NewSession { id: id.clone(), purpose, offer: offer.to_owned(), negotiated };
-        self.directory.wait(session, Instant::now())?;
-        Ok(Accepted { id, answer, etag })
+        let (etag, answer) = (negotiated.credentials.ufrag.clone(), negotiated.answer.clone());
+        let mut peer = Peer::answering(id.clone(), negotiated, offer.to_owned(), self.notices.clone(), now);
+        carry(&mut peer);
+        self.directory.wait(NewSession { peer, span }, &etag, now)?;
+        Ok(Accepted { id, answer, etag, tracks })
+    }
+
+    /// A session to which the server offers. It has no media yet: its first change makes the first offer.
+    pub(crate) fn open(&self, owner: &Owner) -> Result<SessionId, Error> {
+        let now = Instant::now();
+        let mut rtc = self.negotiator.offerer(now)?;
+        let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
+        let id = SessionId::random();
+        let Owner { room: RoomKey { app, room }, uid } = owner;
+        let span = info_span!("participant", protocol = "webrtc", room = %format_args!("{app}/{room}"), %uid);
+        let peer = Peer::offering(id.clone(), rtc, self.notices.clone(), now);
+        self.directory.wait(NewSession { peer, span }, &ufrag, now)?;
+        Ok(id)
+    }
+
+    /// Changes what a signalled session carries. Does not wait: the offer that follows comes as a notice.
+    pub(crate) fn change(&self, id: &SessionId, change: Change) -> Result<(), Error> {
+        match self.directory.route(id).ok_or(Error::NoSuchSession)? {
+            Route::Waiting(mut waiting) => {
+                let ufrag = waiting.peer()?.change(change, Instant::now())?;
+                waiting.add_ufrag(ufrag.as_deref());
+                Ok(())
+            }
+            Route::Worker(worker) => {
+                let inbox = self.inboxes.get(worker).ok_or(Error::NoSuchSession)?;
+                inbox.send(directory::Command::Change { id: id.clone(), change });
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the answer to the open offer of a signalled session.
+    pub(crate) async fn answer(&self, id: &SessionId, revision: u64, sdp: String) -> Result<(), Error> {
+        let answer = {
+            match self.directory.route(id).ok_or(Error::NoSuchSession)? {
+                Route::Waiting(mut waiting) => {
+                    let ufrag = waiting.peer()?.answer(revision, &sdp, Instant::now())?;
+                    waiting.add_ufrag(ufrag.as_deref());
+                    return Ok(());
+                }
+                Route::Worker(worker) => {
+                    let (reply, answer) = oneshot::channel();
+                    let inbox = self.inboxes.get(worker).ok_or(Error::NoSuchSession)?;
+                    inbox.send(directory::Command::Answer { id: id.clone(), revision, sdp, reply });
+                    answer
+                }
+            }
+        };
+        answer.await.map_err(|_| Error::NoSuchSession)?
     }
 
     /// Restarts ICE with the peer's new credentials. Returns the server's own, as a fragment and an entity tag.
@@ -151,15 +288,22 @@ impl Service {
         id: &SessionId,
         fragment: IceFragment,
     ) -> Result<(String, String), Error> {
-        match self.directory.route(id).ok_or(Error::NoSuchSession)? {
-            Route::Waiting => self.directory.restart_waiting(id, &fragment),
-            Route::Worker(worker) => {
-                let (reply, answer) = oneshot::channel();
-                let inbox = self.inboxes.get(worker).ok_or(Error::NoSuchSession)?;
-                inbox.send(directory::Command::RestartIce { id: id.clone(), fragment, reply });
-                answer.await.map_err(|_| Error::NoSuchSession)?
+        let answer = {
+            match self.directory.route(id).ok_or(Error::NoSuchSession)? {
+                Route::Waiting(mut waiting) => {
+                    let (fragment, etag) = waiting.peer()?.restart_ice(&fragment)?;
+                    waiting.add_ufrag(Some(&etag));
+                    return Ok((fragment, etag));
+                }
+                Route::Worker(worker) => {
+                    let (reply, answer) = oneshot::channel();
+                    let inbox = self.inboxes.get(worker).ok_or(Error::NoSuchSession)?;
+                    inbox.send(directory::Command::RestartIce { id: id.clone(), fragment, reply });
+                    answer
+                }
             }
-        }
+        };
+        answer.await.map_err(|_| Error::NoSuchSession)?
     }
 
     /// The entity tag of a session's ICE generation.
@@ -172,7 +316,7 @@ impl Service {
     /// Ends a session.
     pub(crate) fn close(&self, id: &SessionId) -> Result<(), Error> {
         match self.directory.route(id).ok_or(Error::NoSuchSession)? {
-            Route::Waiting => self.directory.remove(id),
+            Route::Waiting(waiting) => waiting.remove(),
             Route::Worker(worker) => {
                 if let Some(inbox) = self.inboxes.get(worker) {
                     inbox.send(directory::Command::Close(id.clone()));
@@ -207,6 +351,9 @@ pub(crate) fn fuzz_offer(offer: &str, publishes: bool, now: Instant) {
 
 /// How long a session may wait for its first STUN request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an offer may be open: as long as a participant may be away, and some more.
+const OFFER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The addresses to offer to peers for a socket bound to `local`.
 fn candidates(local: SocketAddr, public_ips: &[IpAddr]) -> Result<Vec<SocketAddr>, Error> {

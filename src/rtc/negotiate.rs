@@ -1,5 +1,6 @@
 //! From an SDP offer (WHIP: RFC 9725, WHEP) to a session that waits for its first STUN request.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig};
 
 use super::Error;
+use super::directory::IceFragment;
 use super::dtls::OpenSslDtls;
 
 /// The H.264 profiles offered and accepted, in order of preference: constrained baseline, baseline, main, high.
@@ -79,16 +81,29 @@ impl Negotiator {
         }
         let parsed = SdpOffer::from_sdp_string(offer).map_err(|error| Error::Sdp(error.to_string()))?;
         let mut rtc = self.session(flow, now);
-        for &address in &self.candidates {
-            let candidate = Candidate::host(address, "udp").map_err(|error| Error::Sdp(error.to_string()))?;
-            rtc.add_local_candidate(candidate);
-        }
+        self.add_candidates(&mut rtc)?;
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| Error::Sdp(error.to_string()))?;
         let answer = answer.to_sdp_string();
         let (audio, video) = sections(&rtc, &answer, flow)?;
         let credentials = rtc.direct_api().local_ice_credentials();
         let answer = as_one_stream(&answer);
         Ok(Negotiated { answer, credentials, audio, video, rtc })
+    }
+
+    /// A session to which the server will offer, without media so far.
+    pub(super) fn offerer(&self, now: Instant) -> Result<Rtc, Error> {
+        // Whatever flows where: the offer leaves out what one direction does not need.
+        let mut rtc = self.session(Flow::In, now);
+        self.add_candidates(&mut rtc)?;
+        Ok(rtc)
+    }
+
+    fn add_candidates(&self, rtc: &mut Rtc) -> Result<(), Error> {
+        for &address in &self.candidates {
+            let candidate = Candidate::host(address, "udp").map_err(|error| Error::Sdp(error.to_string()))?;
+            rtc.add_local_candidate(candidate);
+        }
+        Ok(())
     }
 
     fn session(&self, flow: Flow, now: Instant) -> Rtc {
@@ -108,6 +123,22 @@ impl Negotiator {
         }
         config.build(now)
     }
+}
+
+/// Leaves transport-wide feedback out of the sections in which the server sends: nothing here adapts to it, and it would
+/// cost both sides a packet for every few.
+pub(super) fn without_transport_feedback(offer: &str) -> String {
+    let mut changed = String::with_capacity(offer.len());
+    let mut sections = offer.split_inclusive("\r\nm=");
+    changed.push_str(sections.next().unwrap_or_default());
+    for section in sections {
+        let sends = section.contains("\r\na=sendonly\r\n");
+        let kept = section.split_inclusive("\r\n").filter(|line| {
+            !(sends && (line.contains("transport-cc") || line.contains("transport-wide-cc-extensions")))
+        });
+        changed.extend(kept);
+    }
+    changed
 }
 
 /// The name of the one stream of an answer.
@@ -202,9 +233,60 @@ pub(super) fn payload_type(
         .map(str0m::format::PayloadParams::pt)
 }
 
+/// Accepts `offer` once more with the credentials of `fragment`, which makes str0m restart ICE. Returns the fragment to
+/// answer with and the server's new user name fragment.
+pub(super) fn restart_ice(
+    rtc: &mut Rtc,
+    offer: &str,
+    fragment: &IceFragment,
+) -> Result<(String, String), Error> {
+    let mut changed = String::with_capacity(offer.len());
+    for line in offer.lines() {
+        if line.starts_with("a=ice-ufrag:") {
+            changed.push_str("a=ice-ufrag:");
+            changed.push_str(&fragment.ufrag);
+        } else if line.starts_with("a=ice-pwd:") {
+            changed.push_str("a=ice-pwd:");
+            changed.push_str(&fragment.pwd);
+        } else if line.starts_with("a=candidate:") || line.starts_with("a=end-of-candidates") {
+            continue;
+        } else {
+            changed.push_str(line);
+        }
+        changed.push_str("\r\n");
+    }
+    let sdp = |error: &dyn fmt::Display| Error::Sdp(error.to_string());
+    let offer = SdpOffer::from_sdp_string(&changed).map_err(|error| sdp(&error))?;
+    let answer = rtc.sdp_api().accept_offer(offer).map_err(|error| sdp(&error))?.to_sdp_string();
+    let credentials = rtc.direct_api().local_ice_credentials();
+    let mut lines =
+        format!("a=ice-lite\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", credentials.ufrag, credentials.pass);
+    // RFC 8840 section 9: a fragment names the section that carries the bundle.
+    for (index, prefix) in ["m=", "a=mid:", "a=candidate:"].into_iter().enumerate() {
+        for line in
+            answer.lines().filter(|line| line.starts_with(prefix)).take(if index == 2 { 8 } else { 1 })
+        {
+            lines.push_str(line.trim_end());
+            lines.push_str("\r\n");
+        }
+    }
+    Ok((lines, credentials.ufrag))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_sections_that_receive_ask_for_transport_feedback() {
+        let feedback = "a=rtcp-fb:108 transport-cc\r\na=rtcp-fb:108 nack\r\n";
+        let offer =
+            format!("v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{feedback}");
+        let expected = format!(
+            "v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\na=rtcp-fb:108 nack\r\n"
+        );
+        assert_eq!(without_transport_feedback(&offer), expected);
+    }
 
     #[test]
     fn all_tracks_of_an_answer_belong_to_one_stream() {

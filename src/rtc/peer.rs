@@ -1,114 +1,114 @@
-//! One WebRTC session: str0m's state machine with the media that goes in or out of it.
+//! One WebRTC session: str0m's state machine with the media that go in and out of it.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use queqiao_room::{Grant, StreamKey, StreamKind};
+use slab::Slab;
 use smallvec::SmallVec;
-use str0m::change::SdpOffer;
-use str0m::ice::IceCreds;
 use str0m::media::Mid;
 use str0m::net::{Protocol, Receive};
-use str0m::{Event, IceConnectionState, Input, Output, Rtc, RtcError};
-use tracing::{debug, info};
+use str0m::{Event, IceConnectionState, Input, Output, Rtc};
+use tracing::{debug, info, trace, warn};
 
-use super::directory::{Command, IceFragment, Inbox, NewSession, Purpose, SessionId};
-use super::egress::Egress;
+use super::control::Control;
+use super::directory::{IceFragment, SessionId};
+use super::egress::{Egress, Idle, Unplayable};
+use super::ended::Ended;
 use super::ingest::Ingest;
+use super::negotiate::{Flow, Negotiated, restart_ice};
+use super::sections::Sections;
 use super::socket::Socket;
 use super::worker::Shared;
-use super::{CONNECT_TIMEOUT, Error};
-use crate::hub::{HubError, NativeForm, PublisherControl, RtpUnit, Stream};
+use super::{CONNECT_TIMEOUT, Change, Ending, Error, Notice, Notices};
+use crate::hub::{NativeForm, PublisherControl, RtpUnit, Seat, Stream};
 
 /// Addresses one session may be reached from: Wi-Fi, mobile, IPv4, IPv6 and their changes.
 const MAX_ADDRESSES: usize = 8;
 
 /// How long a session may be without ICE before it ends. A phone that changes networks takes a few seconds.
-const DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Why a session ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// By DELETE.
-    Requested,
-    /// The peer closed it.
-    ByPeer,
-    /// Someone else publishes the stream now.
-    Replaced,
-    /// No DTLS handshake within [`CONNECT_TIMEOUT`].
-    NeverConnected,
-    /// No ICE check for [`DISCONNECTED_TIMEOUT`].
-    Disconnected,
-    /// The stream's video cannot go to WebRTC.
-    ReferenceBPictures,
-    Shutdown,
-    Hub(HubError),
-    Rtc(RtcError),
+/// Who makes the offers, and what came of them.
+enum Negotiation {
+    /// The peer, and once: WHIP and WHEP. An ICE restart is its offer with other credentials.
+    Answered { offer: String, audio: Option<Mid>, video: Option<Mid> },
+    /// The server, as often as something changes: participants with signalling.
+    Offering(Sections),
 }
 
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Requested => f.write_str("closed by request"),
-            Self::ByPeer => f.write_str("closed by the peer"),
-            Self::Replaced => f.write_str("another publisher took the stream"),
-            Self::NeverConnected => f.write_str("never connected"),
-            Self::Disconnected => f.write_str("no ICE connectivity"),
-            Self::ReferenceBPictures => {
-                f.write_str("h264_reference_b_pictures: the video has B pictures that others refer to")
-            }
-            Self::Shutdown => f.write_str("the server is shutting down"),
-            Self::Hub(error) => error.fmt(f),
-            Self::Rtc(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<RtcError> for Ended {
-    fn from(error: RtcError) -> Self {
-        Self::Rtc(error)
-    }
-}
-
-/// What the worker has to do after a step.
-pub(super) enum Progress {
-    Nothing,
-    /// The session is connected and wants this stream.
-    Join(Arc<Stream>),
-}
-
-enum Role {
-    Connecting { purpose: Purpose, audio: Option<Mid>, video: Option<Mid>, deadline: Instant },
-    Publishing(Ingest),
-    Playing(Egress),
+enum State {
+    Connecting { deadline: Instant },
+    Connected,
     Over,
+}
+
+/// A stream that the peer publishes.
+struct Incoming {
+    grant: Grant,
+    ingest: Option<Ingest>,
 }
 
 /// The session.
 pub(super) struct Peer {
     id: SessionId,
     rtc: Rtc,
-    offer: String,
-    role: Role,
+    negotiation: Negotiation,
+    state: State,
+    /// Camera and screen.
+    incoming: SmallVec<[Incoming; 2]>,
+    outgoing: Slab<Egress>,
+    /// Tracks of sections that carry nothing at the moment.
+    idle: Idle,
+    /// Streams to subscribe this session to, for its worker.
+    joins: Vec<(usize, Arc<Stream>)>,
+    /// Streams that it receives no longer.
+    leaves: Vec<usize>,
+    /// Whether one of `outgoing` wants to be caught up.
+    catch_up: bool,
     addresses: SmallVec<[SocketAddr; MAX_ADDRESSES]>,
     disconnected_since: Option<Instant>,
     rtc_timeout: Instant,
+    notices: Notices,
+    ending: Ending,
 }
 
 impl Peer {
-    pub(super) fn new(session: NewSession, now: Instant) -> Self {
-        let NewSession { id, purpose, offer, negotiated } = session;
-        let deadline = now + CONNECT_TIMEOUT;
-        let role = Role::Connecting { purpose, audio: negotiated.audio, video: negotiated.video, deadline };
+    /// A session whose peer has offered.
+    pub(super) fn answering(
+        id: SessionId,
+        negotiated: Negotiated,
+        offer: String,
+        notices: Notices,
+        now: Instant,
+    ) -> Self {
+        let Negotiated { rtc, audio, video, .. } = negotiated;
+        Self::new(id, rtc, Negotiation::Answered { offer, audio, video }, notices, now)
+    }
+
+    /// A session to whose peer the server offers.
+    pub(super) fn offering(id: SessionId, rtc: Rtc, notices: Notices, now: Instant) -> Self {
+        Self::new(id, rtc, Negotiation::Offering(Sections::default()), notices, now)
+    }
+
+    fn new(id: SessionId, rtc: Rtc, negotiation: Negotiation, notices: Notices, now: Instant) -> Self {
         Self {
             id,
-            rtc: negotiated.rtc,
-            offer,
-            role,
+            rtc,
+            negotiation,
+            state: State::Connecting { deadline: now + CONNECT_TIMEOUT },
+            incoming: SmallVec::new(),
+            outgoing: Slab::new(),
+            idle: Idle::default(),
+            joins: Vec::new(),
+            leaves: Vec::new(),
+            catch_up: false,
             addresses: SmallVec::new(),
             disconnected_since: None,
             rtc_timeout: now,
+            notices,
+            ending: Ending::Lost,
         }
     }
 
@@ -124,15 +124,23 @@ impl Peer {
     /// When something is due without any input.
     pub(super) fn poll_timeout(&self) -> Instant {
         let mut due = self.rtc_timeout;
-        match &self.role {
-            Role::Connecting { deadline, .. } => due = due.min(*deadline),
-            Role::Publishing(ingest) => due = ingest.poll_timeout().map_or(due, |at| due.min(at)),
-            Role::Playing(_) | Role::Over => {}
+        if let State::Connecting { deadline } = self.state {
+            due = due.min(deadline);
+        }
+        if let Negotiation::Offering(sections) = &self.negotiation {
+            due = sections.deadline().map_or(due, |at| due.min(at));
+        }
+        for ingest in self.ingests() {
+            due = ingest.poll_timeout().map_or(due, |at| due.min(at));
         }
         if let Some(since) = self.disconnected_since {
             due = due.min(since + DISCONNECTED_TIMEOUT);
         }
         due
+    }
+
+    fn ingests(&self) -> impl Iterator<Item = &Ingest> {
+        self.incoming.iter().filter_map(|incoming| incoming.ingest.as_ref())
     }
 
     /// Remembers an address of the peer. Returns one that is forgotten for it.
@@ -164,136 +172,288 @@ impl Peer {
         if self.disconnected_since.is_some_and(|since| now.duration_since(since) >= DISCONNECTED_TIMEOUT) {
             return Err(Ended::Disconnected);
         }
-        match &mut self.role {
-            Role::Connecting { deadline, .. } if *deadline <= now => return Err(Ended::NeverConnected),
-            Role::Publishing(ingest) => ingest.timeout(now, &mut self.rtc),
-            Role::Connecting { .. } | Role::Playing(_) | Role::Over => {}
+        if let State::Connecting { deadline } = self.state
+            && deadline <= now
+        {
+            return Err(Ended::NeverConnected);
+        }
+        if let Negotiation::Offering(sections) = &self.negotiation
+            && sections.deadline().is_some_and(|at| at <= now)
+        {
+            return Err(Ended::Unanswered);
+        }
+        for incoming in &mut self.incoming {
+            if let Some(ingest) = &mut incoming.ingest {
+                ingest.timeout(now, &mut self.rtc);
+            }
         }
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
     }
 
-    pub(super) fn request_keyframe(&mut self, now: Instant) {
-        if let Role::Publishing(ingest) = &mut self.role {
+    pub(super) fn request_keyframe(&mut self, stream: StreamKind, now: Instant) {
+        let incoming = self.incoming.iter_mut().find(|incoming| incoming.grant.stream().kind == stream);
+        if let Some(ingest) = incoming.and_then(|incoming| incoming.ingest.as_mut()) {
             ingest.request_keyframe(now, &mut self.rtc);
         }
     }
 
-    /// Sends what a feed delivered.
-    pub(super) fn write(&mut self, units: &[RtpUnit], now: Instant) -> Result<(), Ended> {
-        if let Role::Playing(egress) = &mut self.role {
-            egress.write(units, &mut self.rtc, now)?;
-            self.rtc.handle_input(Input::Timeout(now))?;
+    /// Takes a stream in from the peer, once its sections are there.
+    pub(super) fn receive_stream(&mut self, grant: Grant) {
+        match self.incoming.iter_mut().find(|incoming| incoming.grant.stream() == grant.stream()) {
+            Some(incoming) => incoming.grant = grant,
+            None => self.incoming.push(Incoming { grant, ingest: None }),
+        }
+    }
+
+    /// Sends a stream to the peer, once its sections are there.
+    pub(super) fn send_stream(&mut self, seat: Seat) {
+        if !self.outgoing.iter().any(|(_, egress)| egress.stream().key() == seat.stream().key()) {
+            self.outgoing.insert(Egress::new(seat));
+        }
+    }
+
+    /// Changes what is carried, and makes an offer of it if none is open. Returns the server's new ICE user name fragment
+    /// where the offer restarts ICE.
+    pub(super) fn change(&mut self, change: Change, now: Instant) -> Result<Option<String>, Error> {
+        let Negotiation::Offering(sections) = &mut self.negotiation else { return Err(Error::NoSuchSession) };
+        match change {
+            Change::Receive { grant, tracks } => {
+                sections.want(Flow::In, grant.stream(), tracks);
+                self.receive_stream(grant);
+            }
+            Change::StopReceiving(kind) => {
+                for incoming in self.incoming.iter().filter(|incoming| incoming.grant.stream().kind == kind) {
+                    sections.drop_stream(Flow::In, incoming.grant.stream());
+                }
+                self.incoming.retain(|incoming| incoming.grant.stream().kind != kind);
+            }
+            Change::Send { seat, tracks } => {
+                sections.want(Flow::Out, seat.stream().key(), tracks);
+                self.send_stream(seat);
+            }
+            Change::StopSending(stream) => {
+                sections.drop_stream(Flow::Out, &stream);
+                self.stop_sending(&stream, now);
+            }
+            Change::RestartIce => sections.restart_ice(),
+        }
+        Ok(self.negotiate(now))
+    }
+
+    fn stop_sending(&mut self, stream: &StreamKey, now: Instant) {
+        let found = self.outgoing.iter().find(|(_, egress)| egress.stream().key() == stream);
+        let Some(index) = found.map(|(index, _)| index) else { return };
+        self.outgoing.remove(index).retire(&mut self.idle, now);
+        self.joins.retain(|(joining, _)| *joining != index);
+        self.leaves.push(index);
+    }
+
+    fn negotiate(&mut self, now: Instant) -> Option<String> {
+        let Negotiation::Offering(sections) = &mut self.negotiation else { return None };
+        let made = sections.negotiate(&mut self.rtc, now)?;
+        debug!(revision = made.offer.revision, sections = made.offer.sections.len(), "offered");
+        let _ = self.notices.send(Notice::Offer { session: self.id.clone(), offer: made.offer });
+        made.ufrag
+    }
+
+    /// Takes the answer to the open offer, and makes the next one if something has changed meanwhile. Returns as
+    /// [`Peer::change`].
+    pub(super) fn answer(&mut self, revision: u64, sdp: &str, now: Instant) -> Result<Option<String>, Error> {
+        let Negotiation::Offering(sections) = &mut self.negotiation else { return Err(Error::NoSuchSession) };
+        sections.answer(&mut self.rtc, revision, sdp)?;
+        if self.disconnected_since.is_some() {
+            // The time for a new path to be found begins anew.
+            self.disconnected_since = Some(now);
+        }
+        Ok(self.negotiate(now))
+    }
+
+    /// Lets media flow in the sections that can carry them by now.
+    pub(super) fn start_media(&mut self, now: Instant, shared: &Shared) -> Result<(), Ended> {
+        if !matches!(self.state, State::Connected) {
+            return Ok(());
+        }
+        for incoming in &mut self.incoming {
+            let (audio, video) = mids(&self.negotiation, &self.rtc, Flow::In, incoming.grant.stream());
+            match &mut incoming.ingest {
+                Some(ingest) => ingest.carry(audio, video),
+                None if audio.is_none() && video.is_none() => {}
+                None => {
+                    let kind = incoming.grant.stream().kind;
+                    let control = Arc::new(Control::new(self.id.clone(), kind, Arc::clone(&shared.inbox)));
+                    let as_control = Arc::clone(&control) as Arc<dyn PublisherControl>;
+                    let publication = shared.hub.publish(&incoming.grant, NativeForm::Rtp, as_control);
+                    let publication = publication.map_err(Ended::Hub)?;
+                    let ingest = Ingest::new(publication, control, (audio, video), now, &mut self.rtc);
+                    incoming.ingest = Some(ingest);
+                }
+            }
+        }
+        for (index, egress) in &mut self.outgoing {
+            let sections = mids(&self.negotiation, &self.rtc, Flow::Out, egress.stream().key());
+            if egress.carry(sections, &mut self.idle, &self.rtc, now) {
+                self.joins.push((index, Arc::clone(egress.stream())));
+            }
+            self.catch_up |= egress.wants_catch_up();
         }
         Ok(())
     }
 
-    /// Begins a viewer's stream, once its worker is subscribed to it.
-    pub(super) fn start_playing(&mut self, now: Instant) {
-        match std::mem::replace(&mut self.role, Role::Over) {
-            Role::Connecting { purpose: Purpose::Play(seat), audio, video, .. } => {
-                self.role = Role::Playing(Egress::new(seat, audio, video, &self.rtc, now));
-            }
-            role => self.role = role,
+    /// Begins a stream, once its worker is subscribed to it.
+    pub(super) fn start_playing(&mut self, index: usize, now: Instant) {
+        if let Some(egress) = self.outgoing.get_mut(index) {
+            egress.request_catch_up(now);
+            self.catch_up |= egress.wants_catch_up();
         }
     }
 
+    /// Streams to subscribe this session to, each with its number here.
+    pub(super) fn take_joins(&mut self) -> Vec<(usize, Arc<Stream>)> {
+        std::mem::take(&mut self.joins)
+    }
+
+    /// The numbers of streams that it receives no longer.
+    pub(super) fn take_leaves(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.leaves)
+    }
+
+    /// Queues what a feed delivered. [`Peer::flush`] sends it.
+    pub(super) fn write(&mut self, index: usize, units: &[RtpUnit], now: Instant) -> Result<(), Ended> {
+        let Some(egress) = self.outgoing.get_mut(index) else { return Ok(()) };
+        match egress.write(units, &mut self.rtc, now) {
+            Ok(()) => Ok(()),
+            Err(Unplayable) => self.unplayable(index, now),
+        }
+    }
+
+    /// A viewer's picture would freeze: ends it, and with it the session if there is nothing else.
+    fn unplayable(&mut self, index: usize, now: Instant) -> Result<(), Ended> {
+        if matches!(self.negotiation, Negotiation::Answered { .. }) {
+            return Err(Ended::ReferenceBPictures);
+        }
+        if let Some(egress) = self.outgoing.get_mut(index) {
+            warn!(stream = %egress.stream().key(), "{}", Ended::ReferenceBPictures);
+            egress.give_up_video(&mut self.idle, now);
+        }
+        Ok(())
+    }
+
+    /// Lets what was written out.
+    pub(super) fn flush(&mut self, now: Instant, socket: &mut Socket, shared: &Shared) -> Result<(), Ended> {
+        self.rtc.handle_input(Input::Timeout(now))?;
+        self.drive(now, socket, shared)
+    }
+
     /// Lets str0m speak until it has nothing left to say.
-    pub(super) fn drive(
-        &mut self,
-        now: Instant,
-        socket: &mut Socket,
-        shared: &Shared,
-    ) -> Result<Progress, Ended> {
-        let mut progress = Progress::Nothing;
+    pub(super) fn drive(&mut self, now: Instant, socket: &mut Socket, shared: &Shared) -> Result<(), Ended> {
         loop {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => {
                     socket.send(transmit.source.ip(), transmit.destination, transmit.contents);
                 }
-                Output::Event(event) => {
-                    if let Some(stream) = self.event(event, now, shared)? {
-                        progress = Progress::Join(stream);
-                    }
-                }
+                Output::Event(event) => self.event(event, now, shared)?,
                 Output::Timeout(at) => {
                     self.rtc_timeout = at;
-                    let caught_up = match &mut self.role {
-                        Role::Playing(egress) => egress.catch_up(&mut self.rtc, now)?,
-                        Role::Connecting { .. } | Role::Publishing(_) | Role::Over => false,
-                    };
-                    if !caught_up {
+                    if !self.catch_up(now)? {
                         break;
                     }
                     self.rtc.handle_input(Input::Timeout(now))?;
                 }
             }
         }
-        if let Role::Publishing(ingest) = &self.role
-            && ingest.is_replaced()
-        {
-            return Err(Ended::Replaced);
-        }
+        self.check_replaced()?;
         if !self.rtc.is_alive() {
             return Err(Ended::ByPeer);
         }
-        Ok(progress)
+        Ok(())
     }
 
-    fn event(&mut self, event: Event, now: Instant, shared: &Shared) -> Result<Option<Arc<Stream>>, Ended> {
+    /// Sends cached pictures to those streams' viewers that want them. Returns whether something was written.
+    fn catch_up(&mut self, now: Instant) -> Result<bool, Ended> {
+        if !std::mem::take(&mut self.catch_up) {
+            return Ok(false);
+        }
+        let mut written = false;
+        let mut unplayable = SmallVec::<[usize; 4]>::new();
+        for (index, egress) in &mut self.outgoing {
+            match egress.catch_up(&mut self.rtc, now) {
+                Ok(wrote) => written |= wrote,
+                Err(Unplayable) => unplayable.push(index),
+            }
+        }
+        for index in unplayable {
+            self.unplayable(index, now)?;
+        }
+        Ok(written)
+    }
+
+    /// Lets go of streams that others publish now.
+    fn check_replaced(&mut self) -> Result<(), Ended> {
+        for incoming in &mut self.incoming {
+            if incoming.ingest.as_ref().is_some_and(Ingest::is_replaced) {
+                if matches!(self.negotiation, Negotiation::Answered { .. }) {
+                    return Err(Ended::Replaced);
+                }
+                incoming.ingest = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event, now: Instant, shared: &Shared) -> Result<(), Ended> {
         match event {
-            Event::Connected => return self.connected(now, shared),
+            Event::Connected => {
+                info!("connected");
+                self.state = State::Connected;
+                self.start_media(now, shared)?;
+            }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 debug!("ICE disconnected");
                 self.disconnected_since = Some(now);
             }
             Event::IceConnectionStateChange(_) => self.disconnected_since = None,
             Event::RtpPacket(packet) => {
-                if let Role::Publishing(ingest) = &mut self.role {
-                    ingest.receive(packet, now, &mut self.rtc);
+                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
+                let Some(mid) = mid else { return Ok(()) };
+                let mut ingests = self.incoming.iter_mut().filter_map(|incoming| incoming.ingest.as_mut());
+                match ingests.find(|ingest| ingest.carries(mid)) {
+                    Some(ingest) => ingest.receive(&packet, mid, now, &mut self.rtc),
+                    None => trace!(%mid, "a packet of a section that carries nothing"),
                 }
             }
-            Event::KeyframeRequest(_) => {
-                if let Role::Playing(egress) = &mut self.role {
+            Event::KeyframeRequest(request) => {
+                if let Some((_, egress)) =
+                    self.outgoing.iter_mut().find(|(_, egress)| egress.shows_in(request.mid))
+                {
                     egress.request_catch_up(now);
+                    self.catch_up |= egress.wants_catch_up();
                 }
             }
             Event::Closed => return Err(Ended::ByPeer),
             _ => {}
         }
-        Ok(None)
-    }
-
-    fn connected(&mut self, now: Instant, shared: &Shared) -> Result<Option<Arc<Stream>>, Ended> {
-        match &self.role {
-            Role::Connecting { purpose: Purpose::Play(seat), .. } => {
-                info!("connected");
-                Ok(Some(Arc::clone(seat.stream())))
-            }
-            Role::Connecting { purpose: Purpose::Publish(grant), audio, video, .. } => {
-                let control = Arc::new(Control::new(self.id.clone(), Arc::clone(&shared.inbox)));
-                let publication = shared
-                    .hub
-                    .publish(grant, NativeForm::Rtp, Arc::clone(&control) as Arc<dyn PublisherControl>)
-                    .map_err(Ended::Hub)?;
-                info!("connected");
-                self.role =
-                    Role::Publishing(Ingest::new(publication, control, *audio, *video, now, &mut self.rtc));
-                Ok(None)
-            }
-            Role::Publishing(_) | Role::Playing(_) | Role::Over => Ok(None),
-        }
+        Ok(())
     }
 
     /// Restarts ICE. Returns the fragment to answer with and its entity tag.
     pub(super) fn restart_ice(&mut self, fragment: &IceFragment) -> Result<(String, String), Error> {
-        let restarted = restart_ice(&mut self.rtc, &self.offer, fragment)?;
+        let Negotiation::Answered { offer, .. } = &self.negotiation else { return Err(Error::NoSuchSession) };
+        let restarted = restart_ice(&mut self.rtc, offer, fragment)?;
         self.disconnected_since = None;
-        Ok((restarted.fragment, restarted.etag))
+        Ok(restarted)
+    }
+
+    /// The session is to end as if its peer had left.
+    pub(super) fn leave(&mut self) {
+        self.ending = Ending::Left;
     }
 
     /// Says goodbye: BYE for what was sent, DTLS close.
-    pub(super) fn close(&mut self, now: Instant, socket: &mut Socket) {
-        self.role = Role::Over;
+    pub(super) fn close(&mut self, reason: &Ended, now: Instant, socket: &mut Socket) {
+        self.ending = reason.ending();
+        self.state = State::Over;
+        self.incoming.clear();
+        self.outgoing.clear();
         if self.rtc.close().is_err() || self.rtc.handle_input(Input::Timeout(now)).is_err() {
             return;
         }
@@ -309,76 +469,17 @@ impl Peer {
     }
 }
 
-/// What an ICE restart gave the server.
-pub(super) struct Restarted {
-    pub(super) credentials: IceCreds,
-    pub(super) fragment: String,
-    pub(super) etag: String,
-}
-
-/// Accepts `offer` once more with the credentials of `fragment`, which makes str0m restart ICE.
-pub(super) fn restart_ice(rtc: &mut Rtc, offer: &str, fragment: &IceFragment) -> Result<Restarted, Error> {
-    let mut changed = String::with_capacity(offer.len());
-    for line in offer.lines() {
-        if line.starts_with("a=ice-ufrag:") {
-            changed.push_str("a=ice-ufrag:");
-            changed.push_str(&fragment.ufrag);
-        } else if line.starts_with("a=ice-pwd:") {
-            changed.push_str("a=ice-pwd:");
-            changed.push_str(&fragment.pwd);
-        } else if line.starts_with("a=candidate:") || line.starts_with("a=end-of-candidates") {
-            continue;
-        } else {
-            changed.push_str(line);
-        }
-        changed.push_str("\r\n");
-    }
-    let sdp = |error: &dyn fmt::Display| Error::Sdp(error.to_string());
-    let offer = SdpOffer::from_sdp_string(&changed).map_err(|error| sdp(&error))?;
-    let answer = rtc.sdp_api().accept_offer(offer).map_err(|error| sdp(&error))?.to_sdp_string();
-    let credentials = rtc.direct_api().local_ice_credentials();
-    let mut lines =
-        format!("a=ice-lite\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", credentials.ufrag, credentials.pass);
-    // RFC 8840 section 9: a fragment names the section that carries the bundle.
-    for (index, prefix) in ["m=", "a=mid:", "a=candidate:"].into_iter().enumerate() {
-        for line in
-            answer.lines().filter(|line| line.starts_with(prefix)).take(if index == 2 { 8 } else { 1 })
-        {
-            lines.push_str(line.trim_end());
-            lines.push_str("\r\n");
-        }
-    }
-    Ok(Restarted { etag: credentials.ufrag.clone(), fragment: lines, credentials })
-}
-
-/// The way back to a WebRTC publisher: through its worker's inbox.
-pub(super) struct Control {
-    session: SessionId,
-    inbox: Arc<Inbox>,
-    replaced: std::sync::atomic::AtomicBool,
-}
-
-impl Control {
-    fn new(session: SessionId, inbox: Arc<Inbox>) -> Self {
-        Self { session, inbox, replaced: std::sync::atomic::AtomicBool::new(false) }
-    }
-
-    pub(super) fn is_replaced(&self) -> bool {
-        self.replaced.load(std::sync::atomic::Ordering::Acquire)
+impl Drop for Peer {
+    /// However a session ends, those outside hear of it.
+    fn drop(&mut self) {
+        let _ = self.notices.send(Notice::Ended { session: self.id.clone(), ending: self.ending });
     }
 }
 
-impl PublisherControl for Control {
-    fn request_keyframe(&self) {
-        self.inbox.send(Command::RequestKeyframe(self.session.clone()));
-    }
-
-    /// The worker reads everything at once anyway.
-    fn watched(&self) {}
-
-    fn replaced(&self) {
-        self.replaced.store(true, std::sync::atomic::Ordering::Release);
-        // Any command makes the worker look at the session.
-        self.inbox.send(Command::RequestKeyframe(self.session.clone()));
+/// The sections that carry a stream's sound and pictures by now.
+fn mids(negotiation: &Negotiation, rtc: &Rtc, flow: Flow, stream: &StreamKey) -> (Option<Mid>, Option<Mid>) {
+    match negotiation {
+        Negotiation::Answered { audio, video, .. } => (*audio, *video),
+        Negotiation::Offering(sections) => sections.mids(rtc, flow, stream),
     }
 }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
-use tracing::{Span, info_span};
+use tracing::Span;
 
-use super::directory::{NewSession, Purpose, SessionId};
+use super::directory::{NewSession, SessionId};
 use super::peer::Peer;
 
 /// The shortest timer: what the kernel's own granularity allows. One that is due already runs in the next turn of the
@@ -18,6 +18,8 @@ const MIN_TIMER: Duration = Duration::from_micros(500);
 pub(super) struct Session {
     pub(super) peer: Peer,
     pub(super) span: Span,
+    /// Whether something was written to it that is not out yet.
+    pub(super) unflushed: bool,
     /// When the worker looks at it next, at the latest: its own time may have moved on since.
     armed: Option<Instant>,
 }
@@ -34,12 +36,9 @@ pub(super) struct Sessions {
 impl Sessions {
     /// Takes in a session whose first STUN request has come. Returns its key.
     pub(super) fn adopt(&mut self, new: NewSession, now: Instant) -> usize {
-        let span = match &new.purpose {
-            Purpose::Publish(grant) => info_span!("publisher", protocol = "webrtc", stream = %grant.stream()),
-            Purpose::Play(seat) => info_span!("player", protocol = "webrtc", stream = %seat.stream().key()),
-        };
-        let id = new.id.clone();
-        let key = self.by_key.insert(Session { peer: Peer::new(new, now), span, armed: None });
+        let NewSession { peer, span } = new;
+        let id = peer.id().clone();
+        let key = self.by_key.insert(Session { peer, span, unflushed: false, armed: None });
         self.by_id.insert(id, key);
         self.rearm(key, now);
         key

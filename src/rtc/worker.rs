@@ -12,10 +12,12 @@ use slab::Slab;
 use str0m::ice::StunMessage;
 use tracing::{debug, error, info, trace};
 
-use super::directory::{Claim, Command, Directory, Inbox, Inboxes};
-use super::peer::{Ended, Peer, Progress};
-use super::sessions::Sessions;
+use super::directory::{Claim, Command, Directory, Inbox, Inboxes, SessionId};
+use super::ended::Ended;
+use super::peer::Peer;
+use super::sessions::{Session, Sessions};
 use super::socket::{Batch, Socket};
+use super::{Change, Error};
 use crate::hub::{Consumer, Hub, RtpUnit, Stream};
 
 const SOCKET: mio::Token = mio::Token(0);
@@ -31,11 +33,14 @@ const MAX_FOREIGN: usize = 4_096;
 /// Batches of datagrams handled before other work of the worker gets its turn.
 const MAX_BATCHES: usize = 16;
 
+/// A viewer: a session of this worker, and the number that the stream has in it.
+type Viewer = (usize, usize);
+
 /// A subscription of this worker to a stream, shared by all its viewers.
 struct Feed {
     stream: Arc<Stream>,
     consumer: Consumer<RtpUnit>,
-    viewers: Vec<usize>,
+    viewers: Vec<Viewer>,
     waker: Waker,
 }
 
@@ -71,7 +76,9 @@ pub(super) struct Worker {
     feeds: Slab<Feed>,
     /// What a feed delivered and to whom, kept for its capacity.
     units: Vec<RtpUnit>,
-    viewers: Vec<usize>,
+    viewers: Vec<Viewer>,
+    /// Sessions to which something was written that is not out yet.
+    unflushed: Vec<usize>,
     next_housekeeping: Instant,
 }
 
@@ -99,6 +106,7 @@ impl Worker {
             feeds: Slab::new(),
             units: Vec::new(),
             viewers: Vec::new(),
+            unflushed: Vec::new(),
             next_housekeeping: Instant::now() + HOUSEKEEPING,
         })
     }
@@ -131,6 +139,7 @@ impl Worker {
             for slot in ready.drain(..) {
                 self.forward(slot, Instant::now());
             }
+            self.flush(Instant::now());
             self.run_timers(Instant::now());
             self.socket.flush();
             if !running {
@@ -169,7 +178,7 @@ impl Worker {
         if let (Some(owner), Some(inboxes)) = (self.foreign.get(&source), inboxes)
             && let Some(inbox) = inboxes.get(*owner)
         {
-            inbox.send(Command::Datagram { source, data: data.to_vec() });
+            inbox.hand_over(source, data);
             return;
         }
         let Ok(stun) = StunMessage::parse(data) else {
@@ -195,7 +204,7 @@ impl Worker {
                 }
                 self.foreign.insert(source, owner);
                 if let Some(inbox) = inboxes.and_then(|inboxes| inboxes.get(owner)) {
-                    inbox.send(Command::Datagram { source, data: data.to_vec() });
+                    inbox.hand_over(source, data);
                 }
             }
             Claim::Unknown => trace!(%source, "a STUN request for no known session"),
@@ -219,38 +228,61 @@ impl Worker {
             units.push(unit);
         }
         viewers.extend_from_slice(&feed.viewers);
-        for key in viewers.drain(..) {
-            self.with_peer(key, now, |peer, socket, shared| {
-                peer.write(&units, now)?;
-                peer.drive(now, socket, shared)
+        for (key, index) in viewers.drain(..) {
+            let mut first = false;
+            self.with_session(key, |peer, unflushed, _, _| {
+                first = !std::mem::replace(unflushed, true);
+                peer.write(index, &units, now)
             });
+            if first {
+                self.unflushed.push(key);
+            }
         }
         units.clear();
         (self.units, self.viewers) = (units, viewers);
     }
 
+    /// Lets out what feeds have written, once for each session whatever the number of its streams.
+    fn flush(&mut self, now: Instant) {
+        let mut unflushed = std::mem::take(&mut self.unflushed);
+        for key in unflushed.drain(..) {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.unflushed = false;
+            }
+            self.with_peer(key, now, |peer, socket, shared| peer.flush(now, socket, shared));
+        }
+        self.unflushed = unflushed;
+    }
+
     fn run_commands(&mut self, now: Instant) -> bool {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Datagram { source, data } => self.route(source, &data, None, now),
+                Command::Datagram { source, data } => {
+                    self.shared.inbox.took_datagram();
+                    self.route(source, &data, None, now);
+                }
                 Command::Close(id) => {
                     if let Some(key) = self.sessions.by_id(&id) {
                         self.close(key, &Ended::Requested, now);
                     }
                 }
-                Command::RequestKeyframe(id) => {
+                Command::RequestKeyframe { id, stream } => {
                     if let Some(key) = self.sessions.by_id(&id) {
                         self.with_peer(key, now, |peer, socket, shared| {
-                            peer.request_keyframe(now);
+                            peer.request_keyframe(stream, now);
                             peer.drive(now, socket, shared)
                         });
                     }
+                }
+                Command::Change { id, change } => self.change(&id, change, now),
+                Command::Answer { id, revision, sdp, reply } => {
+                    let _ = reply.send(self.answer(&id, revision, &sdp, now));
                 }
                 Command::RestartIce { id, fragment, reply } => {
                     let key = self.sessions.by_id(&id);
                     let result = match key.and_then(|key| self.sessions.get_mut(key)) {
                         Some(session) => session.peer.restart_ice(&fragment),
-                        None => Err(super::Error::NoSuchSession),
+                        None => Err(Error::NoSuchSession),
                     };
                     if let Ok((_, etag)) = &result {
                         self.directory.add_ufrag(&id, etag);
@@ -286,32 +318,88 @@ impl Worker {
         }
     }
 
-    /// Runs `act` on a session; ends the session if it fails or panics, and keeps its timer true.
+    /// Changes what a session carries.
+    fn change(&mut self, id: &SessionId, change: Change, now: Instant) {
+        let Some(key) = self.sessions.by_id(id) else { return };
+        let mut ufrag = None;
+        self.with_peer(key, now, |peer, socket, shared| {
+            ufrag = peer.change(change, now).unwrap_or_default();
+            peer.drive(now, socket, shared)
+        });
+        if let Some(ufrag) = ufrag {
+            self.directory.add_ufrag(id, &ufrag);
+        }
+    }
+
+    /// Takes an answer. A session whose answer does not fit is over.
+    fn answer(&mut self, id: &SessionId, revision: u64, sdp: &str, now: Instant) -> Result<(), Error> {
+        let key = self.sessions.by_id(id).ok_or(Error::NoSuchSession)?;
+        let mut result = Err(Error::NoSuchSession);
+        self.with_peer(key, now, |peer, socket, shared| {
+            result = peer.answer(revision, sdp, now);
+            match &result {
+                Ok(_) => {
+                    peer.start_media(now, shared)?;
+                    peer.flush(now, socket, shared)
+                }
+                Err(Error::Unfit(_)) => Err(Ended::BadAnswer),
+                Err(_) => Ok(()),
+            }
+        });
+        if let Some(ufrag) = result? {
+            self.directory.add_ufrag(id, &ufrag);
+        }
+        Ok(())
+    }
+
+    /// Runs `act` on a session and keeps the books true: its timer, and the streams it is subscribed to.
     fn with_peer(
         &mut self,
         key: usize,
         now: Instant,
-        act: impl FnOnce(&mut Peer, &mut Socket, &Shared) -> Result<Progress, Ended>,
+        act: impl FnOnce(&mut Peer, &mut Socket, &Shared) -> Result<(), Ended>,
     ) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let (socket, shared, peer) = (&mut self.socket, &self.shared, &mut session.peer);
-        let result = session.span.in_scope(|| catch_unwind(AssertUnwindSafe(|| act(peer, socket, shared))));
+        let (mut joins, mut leaves) = (Vec::new(), Vec::new());
+        let stands = self.with_session(key, |peer, _, socket, shared| {
+            let result = act(peer, socket, shared);
+            (joins, leaves) = (peer.take_joins(), peer.take_leaves());
+            result
+        });
+        if !stands {
+            return;
+        }
+        self.sessions.rearm(key, now);
+        for index in leaves {
+            self.leave((key, index));
+        }
+        for (index, stream) in joins {
+            self.join((key, index), &stream, now);
+        }
+    }
+
+    /// Runs `act` on a session; ends the session if it fails or panics. Returns whether the session stands.
+    fn with_session(
+        &mut self,
+        key: usize,
+        act: impl FnOnce(&mut Peer, &mut bool, &mut Socket, &Shared) -> Result<(), Ended>,
+    ) -> bool {
+        let Some(Session { peer, span, unflushed, .. }) = self.sessions.get_mut(key) else { return false };
+        let (socket, shared) = (&mut self.socket, &self.shared);
+        let result =
+            span.in_scope(|| catch_unwind(AssertUnwindSafe(|| act(peer, unflushed, socket, shared))));
         match result {
-            Ok(Ok(Progress::Nothing)) => self.sessions.rearm(key, now),
-            Ok(Ok(Progress::Join(stream))) => {
-                self.sessions.rearm(key, now);
-                self.join(key, &stream, now);
-            }
-            Ok(Err(reason)) => self.close(key, &reason, now),
+            Ok(Ok(())) => return true,
+            Ok(Err(reason)) => self.close(key, &reason, Instant::now()),
             Err(_) => {
                 error!("a WebRTC session panicked and was ended");
                 self.remove(key);
             }
         }
+        false
     }
 
-    /// Subscribes the viewer `key` to `stream`, through the worker's one subscription to it.
-    fn join(&mut self, key: usize, stream: &Arc<Stream>, now: Instant) {
+    /// Subscribes a viewer to `stream`, through the worker's one subscription to it.
+    fn join(&mut self, viewer: Viewer, stream: &Arc<Stream>, now: Instant) {
         let known =
             self.feeds.iter().find(|(_, feed)| Arc::ptr_eq(&feed.stream, stream)).map(|(slot, _)| slot);
         let slot = known.unwrap_or_else(|| {
@@ -323,14 +411,23 @@ impl Worker {
             slot
         });
         if let Some(feed) = self.feeds.get_mut(slot) {
-            feed.viewers.push(key);
+            feed.viewers.push(viewer);
         }
+        let (key, index) = viewer;
         self.with_peer(key, now, |peer, socket, shared| {
-            peer.start_playing(now);
+            peer.start_playing(index, now);
             peer.drive(now, socket, shared)
         });
         // Registers the waker of a new feed.
         self.forward(slot, now);
+        self.flush(now);
+    }
+
+    fn leave(&mut self, viewer: Viewer) {
+        self.feeds.retain(|_, feed| {
+            feed.viewers.retain(|other| *other != viewer);
+            !feed.viewers.is_empty()
+        });
     }
 
     /// Ends a session properly: the peer is told.
@@ -338,7 +435,7 @@ impl Worker {
         if let Some(session) = self.sessions.get_mut(key) {
             let _entered = session.span.enter();
             let (socket, peer) = (&mut self.socket, &mut session.peer);
-            if catch_unwind(AssertUnwindSafe(|| peer.close(now, socket))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| peer.close(reason, now, socket))).is_err() {
                 error!("a WebRTC session panicked while it was ended");
             }
             info!(%reason, "session ended");
@@ -353,7 +450,7 @@ impl Worker {
         let Some(session) = self.sessions.remove(key) else { return };
         self.directory.remove(session.peer.id());
         self.feeds.retain(|_, feed| {
-            feed.viewers.retain(|viewer| *viewer != key);
+            feed.viewers.retain(|(viewer, _)| *viewer != key);
             !feed.viewers.is_empty()
         });
     }

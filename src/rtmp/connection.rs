@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
+use queqiao_room::signal::{EndReason, Tracks};
 use queqiao_room::{Error as RoomError, Grant, Permission, StreamKey};
 use queqiao_rtmp::address::Address;
 use queqiao_rtmp::server::{Config, Event, Level, PlayRequest, PublishRequest, Session};
@@ -22,7 +23,7 @@ use super::egress::{CHUNK_SIZE, Egress};
 use super::ingest::{Ingest, Notice};
 use super::socket::{Ready, Socket};
 use crate::hub::{NativeForm, PublisherControl};
-use crate::signal::unix_now;
+use crate::rooms::{Credential, Link, LinkEnd, Protocol};
 
 /// Bytes read at once: a picture of a phone's stream.
 const READ_BUFFER: usize = 16 * 1024;
@@ -43,6 +44,9 @@ const LEISURE: Duration = Duration::from_millis(200);
 /// Publishers without an audience are read at this many different times within [`LEISURE`]: together, so that their
 /// thread wakes once for many, but not all together, so that nobody else waits for long.
 const LEISURE_SLOTS: u32 = 4;
+
+/// How long after its first frame it is clear which tracks a publisher sends: encoders start both within half a second.
+const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Messages written in one system call.
 const MAX_SLICES: usize = 16;
@@ -70,14 +74,45 @@ enum Closed {
     Replaced,
     #[error("the publisher did not come, or left")]
     NoPublisher,
+    #[error("{0}")]
+    ByRoom(LinkEnd),
     #[error("the server is shutting down")]
     Shutdown,
 }
 
 enum Role {
     Idle,
-    Publishing { ingest: Ingest, control: Arc<Control> },
-    Playing(Egress),
+    Publishing(Publisher),
+    Playing { egress: Egress, link: Link },
+}
+
+struct Publisher {
+    ingest: Ingest,
+    control: Arc<Control>,
+    /// The publisher's place in its room.
+    link: Link,
+    tracks: Observed,
+}
+
+/// What the room has been told of a publisher's tracks.
+#[derive(Default)]
+struct Observed {
+    /// When to look at what has come.
+    next: Option<Instant>,
+    told: Option<Tracks>,
+}
+
+impl Observed {
+    /// What the room has to be told, once a publisher has had the time to send of each track.
+    fn news(&mut self, seen: Option<Tracks>, now: Instant) -> Option<Tracks> {
+        let seen = seen?;
+        let next = *self.next.get_or_insert(now + OBSERVE_INTERVAL);
+        if now < next || self.told == Some(seen) {
+            return None;
+        }
+        self.told = Some(seen);
+        Some(seen)
+    }
 }
 
 /// What woke the connection.
@@ -87,6 +122,8 @@ enum Wake {
     /// The hub has a word for the publisher.
     Control,
     PublisherGone,
+    /// The room wants the connection to end.
+    Room(LinkEnd),
     Timer,
     Shutdown,
 }
@@ -128,14 +165,18 @@ impl Connection {
         let Err(reason) = self.serve().await;
         let skipped = match &self.role {
             Role::Idle => 0,
-            Role::Publishing { ingest, .. } => ingest.skipped(),
-            Role::Playing(egress) => egress.skipped(),
+            Role::Publishing(publisher) => publisher.ingest.skipped(),
+            Role::Playing { egress, .. } => egress.skipped(),
         };
         self.span.in_scope(|| match &reason {
             Closed::Refused { .. } | Closed::UnsupportedCodec(_) => warn!(%reason, "closed"),
             Closed::Protocol(_) => warn!(%reason, "closed"),
             _ => info!(%reason, skipped, "closed"),
         });
+        // What cannot be carried does not come back.
+        if let (Closed::UnsupportedCodec(_), Role::Publishing(publisher)) = (&reason, &mut self.role) {
+            publisher.link.leave();
+        }
         // The publication ends before the goodbye: whoever comes next must not wait for a peer that is gone.
         self.role = Role::Idle;
         if !matches!(reason, Closed::Io(_) | Closed::ByClient | Closed::Stalled) {
@@ -166,6 +207,7 @@ impl Connection {
                 Wake::Message(message) => self.unsent.push_back(message),
                 Wake::Control => self.check_replaced()?,
                 Wake::PublisherGone => return Err(Closed::NoPublisher),
+                Wake::Room(end) => return Err(by_room(end)),
                 Wake::Timer => {
                     self.check_deadlines(Instant::now())?;
                     timer.as_mut().reset(self.next_check().into());
@@ -182,13 +224,16 @@ impl Connection {
         let activity = async {
             match role {
                 Role::Idle => std::future::pending().await,
-                Role::Publishing { control, .. } => {
-                    control.called().await;
-                    Wake::Control
-                }
-                Role::Playing(egress) => {
-                    egress.next(blocked, shared.play_wait).await.map_or(Wake::PublisherGone, Wake::Message)
-                }
+                Role::Publishing(Publisher { control, link, .. }) => tokio::select! {
+                    () = control.called() => Wake::Control,
+                    end = link.closed() => Wake::Room(end),
+                },
+                Role::Playing { egress, link } => tokio::select! {
+                    message = egress.next(blocked, shared.play_wait) => {
+                        message.map_or(Wake::PublisherGone, Wake::Message)
+                    }
+                    end = link.closed() => Wake::Room(end),
+                },
             }
         };
         tokio::select! {
@@ -202,9 +247,9 @@ impl Connection {
     /// Whether the client publishes, nobody is there to see it, and nothing is left to tell it.
     fn is_at_leisure(&self) -> bool {
         // Asked anew: who has just come to watch must not wait for the publisher's next message to be noticed.
-        let Role::Publishing { ingest, .. } = &self.role else { return false };
+        let Role::Publishing(publisher) = &self.role else { return false };
         self.unsent.is_empty()
-            && !ingest.is_watched()
+            && !publisher.ingest.is_watched()
             && self.unwatched_since.is_some_and(|since| since.elapsed() >= LEISURE_AFTER)
     }
 
@@ -221,10 +266,11 @@ impl Connection {
 
     async fn read_next_batch(&mut self, buffer: &mut [u8]) -> Result<(), Closed> {
         let at = next_batch(self.shared.epoch, self.opened, Instant::now());
-        let Role::Publishing { control, .. } = &self.role else { return Ok(()) };
+        let Role::Publishing(Publisher { control, link, .. }) = &self.role else { return Ok(()) };
         tokio::select! {
             () = sleep_until(at.into()) => {}
             () = control.called() => self.check_replaced()?,
+            end = link.closed() => return Err(by_room(end)),
             () = self.shared.shutdown.cancelled() => return Err(Closed::Shutdown),
         }
         while let Some(count) = self.socket.read_waiting(buffer)? {
@@ -236,8 +282,8 @@ impl Connection {
 
     fn check_replaced(&self) -> Result<(), Closed> {
         match &self.role {
-            Role::Publishing { control, .. } if control.is_replaced() => Err(Closed::Replaced),
-            Role::Publishing { .. } | Role::Idle | Role::Playing(_) => Ok(()),
+            Role::Publishing(publisher) if publisher.control.is_replaced() => Err(Closed::Replaced),
+            Role::Publishing(_) | Role::Idle | Role::Playing { .. } => Ok(()),
         }
     }
 
@@ -251,9 +297,14 @@ impl Connection {
         while let Some(event) = self.session.poll_event() {
             self.event(event, now)?;
         }
-        self.unwatched_since = match &self.role {
-            Role::Publishing { ingest, .. } if !ingest.is_watched() => self.unwatched_since.or(Some(now)),
-            Role::Publishing { .. } | Role::Idle | Role::Playing(_) => None,
+        self.unwatched_since = match &mut self.role {
+            Role::Publishing(publisher) => {
+                if let Some(tracks) = publisher.tracks.news(publisher.ingest.tracks(), now) {
+                    publisher.link.observe(tracks);
+                }
+                (!publisher.ingest.is_watched()).then(|| self.unwatched_since.unwrap_or(now))
+            }
+            Role::Idle | Role::Playing { .. } => None,
         };
         Ok(result?)
     }
@@ -263,28 +314,32 @@ impl Connection {
             Event::Publish(request) => self.publish(request)?,
             Event::Play(request) => self.play(request)?,
             Event::Video { timestamp, payload } => {
-                if let Role::Publishing { ingest, .. } = &mut self.role {
+                if let Role::Publishing(Publisher { ingest, .. }) = &mut self.role {
                     let notice = self.span.in_scope(|| ingest.video(timestamp, payload, now));
                     self.notify(notice)?;
                 }
             }
             Event::Audio { timestamp, payload } => {
-                if let Role::Publishing { ingest, .. } = &mut self.role {
+                if let Role::Publishing(Publisher { ingest, .. }) = &mut self.role {
                     let notice = self.span.in_scope(|| ingest.audio(timestamp, payload, now));
                     self.notify(notice)?;
                 }
             }
             Event::Metadata(metadata) => {
-                if let Role::Publishing { ingest, .. } = &mut self.role {
+                if let Role::Publishing(Publisher { ingest, .. }) = &mut self.role {
                     ingest.metadata(&metadata);
                 }
             }
             Event::PublishStopped | Event::PlayStopped => {
+                if let Role::Publishing(Publisher { link, .. }) | Role::Playing { link, .. } = &mut self.role
+                {
+                    link.leave();
+                }
                 self.role = Role::Idle;
                 self.opened = now;
             }
             Event::Paused(paused) => {
-                if let Role::Playing(egress) = &mut self.role {
+                if let Role::Playing { egress, .. } = &mut self.role {
                     egress.pause(paused);
                 }
             }
@@ -295,17 +350,20 @@ impl Connection {
 
     fn publish(&mut self, request: PublishRequest) -> Result<(), Closed> {
         let control = Arc::new(Control::default());
-        let publication = self.authorize(request.address(), Permission::Publish).and_then(|grant| {
+        let publication = self.admit(request.address(), Permission::Publish).and_then(|(grant, mut link)| {
             let hub = &self.shared.hub;
             let control = Arc::clone(&control) as Arc<dyn PublisherControl>;
-            hub.publish(&grant, NativeForm::Frames, control).map_err(Denial::from)
+            let publication = hub.publish(&grant, NativeForm::Frames, control);
+            let publication = publication.inspect_err(|_| link.leave())?;
+            Ok((publication, link))
         });
         match publication {
-            Ok(publication) => {
+            Ok((publication, link)) => {
                 self.span =
                     info_span!("publisher", protocol = "rtmp", stream = %publication.source().stream().key());
                 self.span.in_scope(|| info!("publishing"));
-                self.role = Role::Publishing { ingest: Ingest::new(publication), control };
+                let (ingest, tracks) = (Ingest::new(publication), Observed::default());
+                self.role = Role::Publishing(Publisher { ingest, control, link, tracks });
                 self.session.accept_publish(request);
                 Ok(())
             }
@@ -318,14 +376,15 @@ impl Connection {
 
     fn play(&mut self, request: PlayRequest) -> Result<(), Closed> {
         let seat = self
-            .authorize(request.address(), Permission::Play)
-            .and_then(|grant| self.shared.hub.play(&grant).map_err(Denial::from));
+            .admit(request.address(), Permission::Play)
+            .and_then(|(grant, link)| Ok((self.shared.hub.play(&grant)?, link)));
         match seat {
-            Ok(seat) => {
+            Ok((seat, link)) => {
                 self.span = info_span!("player", protocol = "rtmp", stream = %seat.stream().key());
                 self.span.in_scope(|| info!("playing"));
                 self.session.accept_play(request);
-                self.role = Role::Playing(Egress::new(seat, self.session.stream_id().unwrap_or(1)));
+                let egress = Egress::new(seat, self.session.stream_id().unwrap_or(1));
+                self.role = Role::Playing { egress, link };
                 Ok(())
             }
             Err(denial) => {
@@ -335,13 +394,13 @@ impl Connection {
         }
     }
 
-    fn authorize(&self, address: &Address, permission: Permission) -> Result<Grant, Denial> {
+    fn admit(&self, address: &Address, permission: Permission) -> Result<(Grant, Link), Denial> {
         let [app, room, stream] = address.path() else {
             return Err(RoomError::InvalidAddress { segments: address.path().len() }.into());
         };
         let key = StreamKey::from_segments(app, room, stream)?;
-        let grant = self.shared.apps.authorize(address.parameter("token"), &key, permission, unix_now())?;
-        Ok(grant)
+        let credential = Credential::of(address.parameter("ticket"), address.parameter("token"));
+        Ok(self.shared.rooms.admit(&key, permission, credential, Protocol::Rtmp)?)
     }
 
     fn notify(&mut self, notice: Option<Notice>) -> Result<(), Closed> {
@@ -407,10 +466,10 @@ impl Connection {
             Role::Idle if now.duration_since(self.opened) >= self.shared.handshake_timeout => {
                 Err(Closed::HandshakeTimeout)
             }
-            Role::Publishing { .. } if now.duration_since(self.last_input) >= self.shared.idle_timeout => {
+            Role::Publishing(_) if now.duration_since(self.last_input) >= self.shared.idle_timeout => {
                 Err(Closed::Idle)
             }
-            Role::Idle | Role::Publishing { .. } | Role::Playing(_) => Ok(()),
+            Role::Idle | Role::Publishing(_) | Role::Playing { .. } => Ok(()),
         }
     }
 
@@ -418,18 +477,20 @@ impl Connection {
     fn next_check(&self) -> Instant {
         match self.role {
             Role::Idle => self.opened + self.shared.handshake_timeout,
-            Role::Publishing { .. } => self.last_input + self.shared.idle_timeout,
-            Role::Playing(_) => Instant::now() + WRITE_TIMEOUT,
+            Role::Publishing(_) => self.last_input + self.shared.idle_timeout,
+            Role::Playing { .. } => Instant::now() + WRITE_TIMEOUT,
         }
         .max(Instant::now() + Duration::from_millis(10))
     }
 
     async fn say_goodbye(&mut self, reason: &Closed) -> io::Result<()> {
         match reason {
-            Closed::NoPublisher | Closed::Shutdown if self.session.is_playing() => {
+            Closed::NoPublisher | Closed::Shutdown | Closed::ByRoom(_) if self.session.is_playing() => {
                 self.session.end_play(&reason.to_string());
             }
-            Closed::Shutdown | Closed::Replaced | Closed::Idle if self.session.is_publishing() => {
+            Closed::Shutdown | Closed::Replaced | Closed::Idle | Closed::ByRoom(_)
+                if self.session.is_publishing() =>
+            {
                 self.session.status(Level::Error, "NetStream.Publish.BadName", &reason.to_string());
             }
             _ => {}
@@ -439,6 +500,14 @@ impl Connection {
             self.socket.write_all(&bytes).await?;
         }
         self.socket.close().await
+    }
+}
+
+/// A newer publisher is known by two ways, and told as one.
+const fn by_room(end: LinkEnd) -> Closed {
+    match end {
+        LinkEnd::Ended(EndReason::Replaced) => Closed::Replaced,
+        end => Closed::ByRoom(end),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Refusals, from what the server says to what RTMP can say.
 
 use queqiao_room::Error as RoomError;
+use queqiao_room::machine::Refusal as RoomRefusal;
 use queqiao_rtmp::server::Refusal;
 
 use crate::hub::HubError;
+use crate::rooms::Denied;
 
 /// Why someone may not publish or play.
 pub(super) struct Denial {
@@ -21,6 +23,21 @@ impl From<RoomError> for Denial {
             _ => Refusal::Denied,
         };
         Self { refusal, code: error.code(), message: format!("{}: {error}", error.code()) }
+    }
+}
+
+impl From<Denied> for Denial {
+    fn from(denied: Denied) -> Self {
+        let (code, message) = (denied.code(), format!("{}: {denied}", denied.code()));
+        let refusal = match denied {
+            Denied::Token(error) => return error.into(),
+            Denied::Ticket(_) | Denied::Room(RoomRefusal::Banned { .. } | RoomRefusal::NotHost) => {
+                Refusal::Denied
+            }
+            Denied::Room(RoomRefusal::StreamInUse(_)) => Refusal::InUse,
+            Denied::Room(_) => Refusal::Failed,
+        };
+        Self { refusal, code, message }
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use queqiao_media::Error as MediaError;
 use queqiao_media::flv::{AudioDemuxer, VideoDemuxer};
 use queqiao_media::timeline::{Kind, RtmpTimeline};
+use queqiao_room::signal::Tracks;
 use queqiao_rtmp::amf0::Object;
 use tracing::debug;
 
@@ -29,6 +30,8 @@ pub(super) struct Ingest {
     audio: AudioDemuxer,
     to_rtp: ToRtp,
     told: WebRtcVideo,
+    /// Which tracks frames have come of.
+    seen: (bool, bool),
     skipped: u64,
 }
 
@@ -42,6 +45,7 @@ impl Ingest {
             audio: AudioDemuxer::default(),
             to_rtp,
             told: WebRtcVideo::Whole,
+            seen: (false, false),
             skipped: 0,
         }
     }
@@ -50,6 +54,11 @@ impl Ingest {
     pub(super) fn is_watched(&self) -> bool {
         let source = self.publication.source();
         source.frames_wanted() || source.rtp_wanted()
+    }
+
+    /// The tracks that have come, whatever the publisher announced.
+    pub(super) const fn tracks(&self) -> Option<Tracks> {
+        Tracks::new(self.seen.0, self.seen.1)
     }
 
     /// Frames that were skipped because they could not be read.
@@ -78,6 +87,7 @@ impl Ingest {
             Ok(None) => return None,
             Err(error) => return self.skip(error),
         };
+        self.seen.1 = true;
         let droppable = self.to_rtp.judge(&unit);
         let frame = self.publication.source().push_frame(now, Media::Video { unit, droppable });
         self.to_rtp.push(now, &frame);
@@ -94,6 +104,7 @@ impl Ingest {
         };
         match self.audio.push(payload, time) {
             Ok(Some(frame)) => {
+                self.seen.0 = true;
                 let frame = self.publication.source().push_frame(now, Media::Audio(frame));
                 self.to_rtp.push(now, &frame);
                 None

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use queqiao_room::Apps;
 use queqiao_rtmp::amf0::Object;
 use queqiao_rtmp::message::metadata_body;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,13 +22,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info_span, warn};
 
 use crate::hub::{Description, Hub};
+use crate::rooms::RoomService;
 use connection::Connection;
 pub(crate) use threads::Threads;
 
 /// What the connections share.
 pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
-    pub(crate) apps: Arc<Apps>,
+    pub(crate) rooms: Arc<RoomService>,
     /// From the first byte until the connection publishes or plays.
     pub(crate) handshake_timeout: Duration,
     /// Silence after which a publisher is taken for gone.

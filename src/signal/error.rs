@@ -3,10 +3,13 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use queqiao_room::machine::Refusal;
+use queqiao_room::ticket::TicketError;
 use serde_json::json;
 use tracing::debug;
 
 use crate::hub::HubError;
+use crate::rooms::{Denied, LinkEnd};
 use crate::rtc;
 
 /// A refusal.
@@ -18,6 +21,14 @@ pub(crate) enum ApiError {
     Rtc(#[from] rtc::Error),
     #[error(transparent)]
     Hub(#[from] HubError),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("the room has ended this connection")]
+    Ended(LinkEnd),
+    #[error("this address is for WebSockets")]
+    NotAWebSocket,
+    #[error("a QR code has 1 to {limit} bytes")]
+    QrText { limit: usize },
     #[error("nobody publishes this stream")]
     StreamNotFound,
     #[error(
@@ -45,7 +56,8 @@ impl ApiError {
         match self {
             Self::Room(error) => error.code(),
             Self::Rtc(error) => match error {
-                rtc::Error::Sdp(_) | rtc::Error::NoMedia => "bad_sdp",
+                rtc::Error::Sdp(_) | rtc::Error::NoMedia | rtc::Error::Unfit(_) => "bad_sdp",
+                rtc::Error::StaleRevision => "stale_revision",
                 rtc::Error::SdpTooLarge => "sdp_too_large",
                 rtc::Error::NoCommonCodec => "no_common_codec",
                 rtc::Error::TooManySessions { .. } => "too_many_sessions",
@@ -55,6 +67,10 @@ impl ApiError {
                 rtc::Error::Certificate | rtc::Error::Socket(_) => "internal",
             },
             Self::Hub(error) => error.code(),
+            Self::Denied(denied) => denied.code(),
+            Self::Ended(_) => "ended",
+            Self::NotAWebSocket => "websocket_required",
+            Self::QrText { .. } => "bad_text",
             Self::StreamNotFound => "stream_not_found",
             Self::ReferenceBPictures => "b_frames_unsupported",
             Self::MediaType { .. } => "unsupported_media_type",
@@ -71,7 +87,11 @@ impl ApiError {
         match self {
             Self::Room(error) => room_status(error),
             Self::Rtc(error) => match error {
-                rtc::Error::Sdp(_) | rtc::Error::NoMedia | rtc::Error::Fragment(_) => StatusCode::BAD_REQUEST,
+                rtc::Error::Sdp(_)
+                | rtc::Error::NoMedia
+                | rtc::Error::Unfit(_)
+                | rtc::Error::StaleRevision
+                | rtc::Error::Fragment(_) => StatusCode::BAD_REQUEST,
                 rtc::Error::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 rtc::Error::NoCommonCodec => StatusCode::NOT_ACCEPTABLE,
                 rtc::Error::TooManySessions { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -79,6 +99,12 @@ impl ApiError {
                 rtc::Error::Replaced => StatusCode::GONE,
                 rtc::Error::Certificate | rtc::Error::Socket(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
+            Self::Denied(Denied::Token(error)) => room_status(error),
+            Self::Denied(Denied::Ticket(error)) => ticket_status(*error),
+            Self::Denied(Denied::Room(refusal)) => refusal_status(refusal),
+            Self::Ended(_) => StatusCode::FORBIDDEN,
+            Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
+            Self::QrText { .. } => StatusCode::BAD_REQUEST,
             Self::Hub(_) | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::StreamNotFound | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -105,6 +131,21 @@ fn room_status(error: &queqiao_room::Error) -> StatusCode {
     }
 }
 
+const fn ticket_status(error: TicketError) -> StatusCode {
+    match error {
+        TicketError::WrongStream | TicketError::WrongDirection => StatusCode::FORBIDDEN,
+        _ => StatusCode::UNAUTHORIZED,
+    }
+}
+
+const fn refusal_status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Banned { .. } | Refusal::NotHost => StatusCode::FORBIDDEN,
+        Refusal::StreamInUse(_) => StatusCode::CONFLICT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = (self.status(), self.code());
@@ -114,6 +155,12 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         if matches!(self, Self::StreamNotFound) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        if let Self::Denied(Denied::Room(Refusal::Banned { remaining })) = &self {
+            headers.insert(header::RETRY_AFTER, remaining.as_secs().saturating_add(1).into());
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -8,14 +8,15 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use queqiao_media::flv as mux;
-use queqiao_room::Permission;
+use queqiao_room::{Permission, StreamKey};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, info, info_span};
 
-use super::{ApiError, Server};
+use super::{ApiError, Server, credential};
 use crate::hub::{Seat, SourceId, WireForm};
 use crate::player::{Player, Tag, body};
+use crate::rooms::{Link, Protocol};
 
 /// Plays a stream. Waits for a publisher as long as the server is configured to.
 pub(super) async fn play(
@@ -25,7 +26,9 @@ pub(super) async fn play(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let stream = file.strip_suffix(".flv").ok_or(ApiError::NotFound)?;
-    let grant = server.authorize((&app, &room, stream), &headers, &query, Permission::Play)?;
+    let key = StreamKey::from_segments(&app, &room, stream)?;
+    let credential = credential(&headers, &query);
+    let (grant, link) = server.rooms.admit(&key, Permission::Play, credential, Protocol::Flv)?;
     let seat = server.hub.play(&grant)?;
     let stream = seat.stream();
     let span = info_span!("player", protocol = "flv", stream = %stream.key());
@@ -35,9 +38,10 @@ pub(super) async fn play(
         found = timeout(server.play_wait, published) => {
             found.map_err(|_| ApiError::StreamNotFound)?.map_err(|_| ApiError::StreamNotFound)?;
         }
+        end = link.closed() => return Err(ApiError::Ended(end)),
         () = server.shutdown.cancelled() => return Err(ApiError::ShuttingDown),
     }
-    let body = Playing::new(Arc::clone(&server), seat, presence, span);
+    let body = Playing::new(Arc::clone(&server), link, seat, presence, span);
     let stream = unfold(body, |mut playing| async move {
         let span = playing.span.clone();
         let chunk = playing.next().instrument(span).await?;
@@ -53,6 +57,8 @@ pub(super) async fn play(
 
 struct Playing {
     server: Arc<Server>,
+    /// The player's place in the room, given up with the body.
+    link: Link,
     seat: Arc<Seat>,
     presence: watch::Receiver<Option<SourceId>>,
     player: Player,
@@ -61,11 +67,17 @@ struct Playing {
 }
 
 impl Playing {
-    fn new(server: Arc<Server>, seat: Seat, presence: watch::Receiver<Option<SourceId>>, span: Span) -> Self {
+    fn new(
+        server: Arc<Server>,
+        link: Link,
+        seat: Seat,
+        presence: watch::Receiver<Option<SourceId>>,
+        span: Span,
+    ) -> Self {
         let seat = Arc::new(seat);
         let player = Player::join(&seat);
         span.in_scope(|| info!("playing"));
-        Self { server, seat, presence, player, header_sent: false, span }
+        Self { server, link, seat, presence, player, header_sent: false, span }
     }
 
     /// The next piece of the file; `None` at its end.
@@ -83,6 +95,10 @@ impl Playing {
             let tag = tokio::select! {
                 tag = self.player.next() => tag,
                 () = publisher_gone(&mut self.presence, self.server.play_wait) => return None,
+                end = self.link.closed() => {
+                    info!(reason = %end, "closed");
+                    return None;
+                }
                 () = self.server.shutdown.cancelled() => return None,
             };
             let bytes = match tag {

@@ -1,15 +1,15 @@
 //! The HTTP listener: bounded in connections and in the time that a client may take to say what it wants.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -24,6 +24,13 @@ pub(crate) struct Limits {
     pub(crate) header_timeout: Duration,
 }
 
+/// The other end of a connection, for handlers. Whoever keeps it keeps the connection counted.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    _slot: Arc<OwnedSemaphorePermit>,
+}
+
 /// Serves connections until shut down, and returns once the last response is sent.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -32,7 +39,6 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(limits.max_connections));
-    let graceful = GracefulShutdown::new();
     // HTTP/1.1 alone: HTTP/2 without TLS is spoken by no browser, and a proxy in front needs no more.
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
@@ -57,14 +63,25 @@ pub(crate) async fn serve(
             debug!(%error, "an HTTP connection ended at once");
             continue;
         }
-        let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(socket), service));
+        // Held by the router of this connection, and by a WebSocket that it becomes.
+        let other = Peer { address: peer, _slot: Arc::new(slot) };
+        let service = TowerToHyperService::new(router.clone().layer(Extension(other)));
+        let connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
+        let shutdown = shutdown.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = shutdown.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 debug!(%peer, %error, "an HTTP connection ended");
             }
-            drop(slot);
         });
     }
-    graceful.shutdown().await;
+    // Every connection has given its slot back by then, those that became WebSockets too.
+    let _ = slots.acquire_many(u32::try_from(limits.max_connections).unwrap_or(u32::MAX)).await;
 }

@@ -1,16 +1,20 @@
-//! HTTP: WHIP, WHEP, HTTP-FLV and the page.
+//! HTTP: signalling, WHIP, WHEP, HTTP-FLV and the page.
 
 mod error;
 mod flv;
 mod listen;
 mod page;
+mod qr;
+mod socket;
 mod webrtc;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +22,7 @@ use axum::routing::{get, post};
 use queqiao_room::{Apps, Grant, Permission, StreamKey, UnixSeconds};
 
 use crate::hub::Hub;
+use crate::rooms::{Credential, RoomService};
 use crate::rtc;
 pub(crate) use error::ApiError;
 pub(crate) use flv::publisher_gone;
@@ -28,6 +33,9 @@ pub(crate) struct Server {
     pub(crate) hub: Arc<Hub>,
     pub(crate) rtc: Arc<rtc::Service>,
     pub(crate) apps: Arc<Apps>,
+    pub(crate) rooms: Arc<RoomService>,
+    /// Where this server listens, for clients that do not say how they reached it.
+    pub(crate) http_address: SocketAddr,
     /// How long an HTTP-FLV player waits for a publisher.
     pub(crate) play_wait: Duration,
     /// Where the page says that RTMP is.
@@ -46,13 +54,33 @@ impl Server {
         permission: Permission,
     ) -> Result<Grant, ApiError> {
         let key = StreamKey::from_segments(app, room, stream)?;
-        let bearer = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
-        let in_query = query.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str());
-        Ok(self.apps.authorize(bearer.or(in_query), &key, permission, unix_now())?)
+        Ok(self.apps.authorize(token(headers, query), &key, permission, unix_now())?)
     }
+}
+
+/// The token that a request bears.
+fn token<'a>(headers: &'a HeaderMap, query: &'a [(String, String)]) -> Option<&'a str> {
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
+    bearer.or_else(|| parameter(query, "token"))
+}
+
+fn parameter<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    query.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+}
+
+/// What a request bears, a ticket before a token.
+fn credential<'a>(headers: &'a HeaderMap, query: &'a [(String, String)]) -> Credential<'a> {
+    Credential::of(parameter(query, "ticket"), token(headers, query))
+}
+
+/// The host and port by which the client knows this server.
+fn authority(headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let authority: Authority = host.parse().ok()?;
+    (!authority.host().is_empty() && !host.contains('@')).then(|| host.to_owned())
 }
 
 /// The wall clock, which tokens are measured by.
@@ -73,6 +101,8 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
             "/whep/{app}/{room}/{stream}/{session}",
             axum::routing::patch(webrtc::patch).delete(webrtc::delete),
         )
+        .route("/signal", get(socket::open))
+        .route("/qr", post(qr::draw))
         .route("/flv/{app}/{room}/{file}", get(flv::play))
         .route("/config.json", get(page::config))
         .route("/healthz", get(|| async { "ok\n" }))

@@ -12,6 +12,7 @@ use tracing::debug;
 
 use super::{ApiError, Server};
 use crate::hub::WebRtcVideo;
+use crate::rooms::{Protocol, encode};
 use crate::rtc::{self, Accepted, IceFragment, SessionId};
 
 const SDP: &str = "application/sdp";
@@ -31,7 +32,8 @@ pub(super) async fn publish(
 ) -> Result<Response, ApiError> {
     let grant = server.authorize((&app, &room, &stream), &headers, &query, Permission::Publish)?;
     let offer = text(&headers, body, SDP)?;
-    let accepted = server.rtc.publish(&offer, grant)?;
+    let accepted = server.rtc.publish(&offer, grant.clone())?;
+    server.rooms.attach_session(&grant, Protocol::Whip, &accepted.id, accepted.tracks)?;
     Ok(created("whip", &app, &room, &stream, accepted))
 }
 
@@ -50,6 +52,7 @@ pub(super) async fn play(
         return Err(ApiError::ReferenceBPictures);
     }
     let accepted = server.rtc.play(&offer, seat)?;
+    server.rooms.attach_session(&grant, Protocol::Whep, &accepted.id, accepted.tracks)?;
     Ok(created("whep", &app, &room, &stream, accepted))
 }
 
@@ -121,27 +124,4 @@ fn created(protocol: &str, app: &str, room: &str, stream: &str, accepted: Accept
 
 fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
-}
-
-/// Percent-encodes a path segment (RFC 3986 section 3.3).
-fn encode(segment: &str) -> String {
-    use std::fmt::Write;
-    segment.bytes().fold(String::with_capacity(segment.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_location_is_a_path_whatever_the_names_are() {
-        assert_eq!(encode("房 间~screen"), "%E6%88%BF%20%E9%97%B4~screen");
-    }
 }

@@ -56,6 +56,7 @@ import { Stay } from './stay.js';
  * @property {import('./ports.js').Platform} platform
  * @property {'web' | 'miniprogram' | 'native'} kind what the server gives for media follows from it
  * @property {string[]} [capabilities]
+ * @property {Role} [role] to join as; what the token allows if absent
  * @property {(uplink: import('./ports.js').MediaUplink) => import('./ports.js').Media} createMedia called once per
  *   stay in a room
  * @property {(cause: unknown) => void} [onListenerError] is given what a listener throws
@@ -74,6 +75,7 @@ export class Client extends Emitter {
   constructor(options) {
     super(options.onListenerError);
     this.#options = options;
+    this.#role = options.role;
     this.#url = signalUrl(options.server);
   }
 

@@ -1,8 +1,9 @@
 import { Client as CoreClient } from '../core/client.js';
 import { Emitter } from '../core/emitter.js';
 import { localError, RtcError } from '../core/errors.js';
+import { uidKey } from '../core/room.js';
 import { Arrivals } from './arrivals.js';
-import { invalid } from './errors.js';
+import { invalid, sdkError } from './errors.js';
 import { log } from './log.js';
 import { mediaTypeOf, sectionOf } from './media-types.js';
 import { Meter } from './meter.js';
@@ -88,8 +89,8 @@ export class Client extends Emitter {
   #peer = null;
   /** @type {Surroundings | null} */
   #watch = null;
-  /** @type {Record<string, NetworkQuality>} */
-  #remoteQuality = {};
+  /** @type {Map<string, NetworkQuality>} */
+  #remoteQuality = new Map();
 
   /**
    * @param {ClientConfig} config
@@ -110,7 +111,7 @@ export class Client extends Emitter {
       server: server ?? globalThis.location.origin,
       platform,
       kind: 'web',
-      capabilities: ['h264', 'opus'],
+      ...(role === undefined && mode === 'rtc' ? {} : { role: role ?? 'audience' }),
       createMedia: (uplink) => this.#createPeer(uplink),
       onListenerError: (cause) => this.#exception(cause),
     });
@@ -144,7 +145,6 @@ export class Client extends Emitter {
     });
     this.#indicator = new VolumeIndicator(clock, () => this.emit('volume-indicator', this.#volumes()));
     this.#listen();
-    if (role !== undefined || mode !== 'rtc') void this.#core.setClientRole(role ?? 'audience');
   }
 
   /** @returns {ConnectionState} */
@@ -188,6 +188,9 @@ export class Client extends Emitter {
    * @returns {Promise<Uid>}
    */
   async join(appid, channel, token, uid = null) {
+    if (globalThis.RTCPeerConnection === undefined) {
+      throw sdkError('NOT_SUPPORTED', 'webrtc_unsupported', 'this browser has no WebRTC, or was told not to use it');
+    }
     const joined = await this.#core.join({ app: appid, room: channel, token: token || null, uid: uid === 0 ? null : uid });
     this.channelName = channel;
     return joined;
@@ -344,7 +347,7 @@ export class Client extends Emitter {
 
   /** By uid: what the others' networks are like, as the server says. */
   getRemoteNetworkQuality() {
-    return { ...this.#remoteQuality };
+    return Object.fromEntries(this.#remoteQuality);
   }
 
   /** @param {import('../core/ports.js').MediaUplink} uplink */
@@ -389,7 +392,7 @@ export class Client extends Emitter {
     core.on('user-joined', (known) => this.emit('user-joined', this.#remote.joined(known)));
     core.on('user-left', (known, reason) => {
       const user = this.#remote.left(known);
-      delete this.#remoteQuality[String(known.uid)];
+      this.#remoteQuality.delete(uidKey(known.uid));
       if (user !== undefined) this.emit('user-left', user, LEAVE_REASONS[reason] ?? reason);
     });
     core.on('user-published', (known, kind, stream) => this.#remote.changed(known, kind, stream));
@@ -431,7 +434,8 @@ export class Client extends Emitter {
   /** @param {import('../core/protocol.js').Event<'network_quality'>['participants']} participants */
   #qualities(participants) {
     for (const { uid, uplink, downlink } of participants) {
-      this.#remoteQuality[String(uid)] = /** @type {NetworkQuality} */ ({ uplinkNetworkQuality: uplink, downlinkNetworkQuality: downlink });
+      const quality = /** @type {NetworkQuality} */ ({ uplinkNetworkQuality: uplink, downlinkNetworkQuality: downlink });
+      this.#remoteQuality.set(uidKey(uid), quality);
     }
   }
 
@@ -447,7 +451,7 @@ export class Client extends Emitter {
     this.#publisher.close();
     this.#remote.close();
     this.#sections.close(localError('left', 'left the room'));
-    this.#remoteQuality = {};
+    this.#remoteQuality.clear();
     this.channelName = undefined;
   }
 
@@ -484,13 +488,10 @@ export class Client extends Emitter {
 
   /** @param {import('../core/protocol.js').Kind} kind */
   #remoteFigures(kind) {
-    /** @type {Record<string, import('./stats.js').RemoteStats>} */
-    const figures = {};
-    for (const { uid } of this.#remote.all) {
+    return Object.fromEntries(this.#remote.all.flatMap(({ uid }) => {
       const found = this.#meter.figures.remote.get(sectionKey(uid, 'camera', kind));
-      if (found !== undefined) figures[String(uid)] = found;
-    }
-    return figures;
+      return found === undefined ? [] : [[uidKey(uid), found]];
+    }));
   }
 
   /** @param {unknown} cause */

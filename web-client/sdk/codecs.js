@@ -68,8 +68,14 @@ export function preferH264(transceiver) {
  */
 export function codecsIn(sdp, kind) {
   const sections = sdp.split(/^(?=m=)/m).filter((section) => section.startsWith(`m=${kind} `));
-  return sections.flatMap((section) => [...section.matchAll(/^a=rtpmap:\d+ ([^/\s]+)/gm)].map(([, name = '']) => name.toUpperCase()));
+  return sections.flatMap((section) => [...section.matchAll(/^a=rtpmap:\d+ ([^/\s]+)/gm)].map(([, name = '']) => name));
 }
+
+/** Not codecs, but repair, silence and tones. */
+const HELPERS = new Set(['RTX', 'RED', 'ULPFEC', 'FLEXFEC-03', 'CN', 'TELEPHONE-EVENT']);
+
+/** @param {string[]} names */
+const codecsAmong = (names) => [...new Set(names.map((name) => name.toUpperCase()))].filter((name) => name !== '' && !HELPERS.has(name));
 
 /** @typedef {{ send: Record<'audio' | 'video', string[]>, receive: Record<'audio' | 'video', string[]> }} Codecs */
 
@@ -89,8 +95,7 @@ async function listCodecs() {
   const { RTCRtpSender, RTCRtpReceiver } = globalThis;
   if (RTCRtpSender?.getCapabilities === undefined || RTCRtpReceiver?.getCapabilities === undefined) return offeredCodecs();
   /** @param {RTCRtpCapabilities | null} capabilities */
-  const names = (capabilities) =>
-    [...new Set((capabilities?.codecs ?? []).map(({ mimeType }) => mimeType.split('/')[1]?.toUpperCase() ?? ''))];
+  const names = (capabilities) => codecsAmong((capabilities?.codecs ?? []).map(({ mimeType }) => mimeType.split('/')[1] ?? ''));
   return {
     send: { audio: names(RTCRtpSender.getCapabilities('audio')), video: names(RTCRtpSender.getCapabilities('video')) },
     receive: { audio: names(RTCRtpReceiver.getCapabilities('audio')), video: names(RTCRtpReceiver.getCapabilities('video')) },
@@ -103,7 +108,7 @@ async function offeredCodecs() {
     connection.addTransceiver('audio');
     connection.addTransceiver('video');
     const { sdp = '' } = await connection.createOffer();
-    const both = { audio: [...new Set(codecsIn(sdp, 'audio'))], video: [...new Set(codecsIn(sdp, 'video'))] };
+    const both = { audio: codecsAmong(codecsIn(sdp, 'audio')), video: codecsAmong(codecsIn(sdp, 'video')) };
     return { send: both, receive: both };
   } finally {
     connection.close();
@@ -111,11 +116,11 @@ async function offeredCodecs() {
 }
 
 /**
+ * @param {Codecs} codecs
  * @param {'send' | 'receive'} direction
  * @throws {import('./errors.js').RtcError} NOT_SUPPORTED
  */
-export async function requireH264(direction) {
-  const codecs = await supportedCodecs();
+export function requireH264(codecs, direction) {
   if (codecs[direction].video.includes('H264')) return;
   const what = direction === 'send' ? 'encode' : 'decode';
   throw sdkError('NOT_SUPPORTED', 'h264_unsupported', `this browser cannot ${what} H.264`);

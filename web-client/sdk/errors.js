@@ -5,10 +5,12 @@ export { RtcError };
 /**
  * Failures of the browser's side, as `reason` of an RtcError: `h264_unsupported`, `insecure_context` (cameras need
  * HTTPS or localhost), `device_denied`, `device_missing`, `device_busy`, `device_failed`, `no_shared_audio`,
- * `sharing_cancelled`, `no_media` (the server promised media that did not come), `track_closed`, `track_taken`.
+ * `no_media` (the server promised media that did not come), `bad_offer` (the browser cannot answer it),
+ * `track_closed`, `track_taken` (another one is published as the same), `webrtc_unsupported`.
  *
  * @typedef {'h264_unsupported' | 'insecure_context' | 'device_denied' | 'device_missing' | 'device_busy'
- *   | 'device_failed' | 'no_shared_audio' | 'no_media' | 'track_closed' | 'track_taken' | 'webrtc_unsupported'} SdkReason
+ *   | 'device_failed' | 'no_shared_audio' | 'no_media' | 'bad_offer' | 'track_closed' | 'track_taken'
+ *   | 'webrtc_unsupported'} SdkReason
  */
 
 /**

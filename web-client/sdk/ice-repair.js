@@ -41,6 +41,11 @@ export class IceRepair {
     return this.#state === 'connected' || this.#state === 'completed';
   }
 
+  /** Whether media flowed, or should have, and do not. */
+  get trouble() {
+    return this.#trouble;
+  }
+
   /** @param {RTCIceConnectionState} state */
   changed(state) {
     if (state === this.#state) return;
@@ -69,19 +74,24 @@ export class IceRepair {
     this.#tryRestart();
   }
 
-  /** The next connection starts anew; what was interrupted still is. */
+  /** The connection is replaced: what flowed is interrupted until the next one stands. */
   reset() {
-    this.#cancel();
-    this.#asking = null;
-    this.#state = 'new';
-    this.#restarts = 0;
+    if (this.healthy) this.#setTrouble(true);
+    this.#forget('new');
   }
 
   /** For good. */
   close() {
-    this.reset();
     this.#trouble = false;
-    this.#state = 'closed';
+    this.#forget('closed');
+  }
+
+  /** @param {RTCIceConnectionState} state */
+  #forget(state) {
+    this.#cancel();
+    this.#asking = null;
+    this.#state = state;
+    this.#restarts = 0;
   }
 
   #tryRestart() {

@@ -45,6 +45,7 @@ export class LocalAudioTrack extends LocalTrack {
     if (this.#gain === null && volume === UNCHANGED) return;
     if (this.#gain !== null) return this.#gain.setFactor(volume / UNCHANGED);
     this.#amplify();
+    if (this.output !== null) this.#player?.replace(this.output);
     void this.updated().catch(() => {});
   }
 

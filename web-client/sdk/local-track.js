@@ -44,6 +44,8 @@ export class LocalTrack extends Emitter {
   #muted = false;
   #enabled = true;
   #closed = false;
+  /** What is to be different when the device is opened again. @type {object} */
+  #change = {};
   /** @type {Set<Sink>} */
   #sinks = new Set();
   /** One change after the other. @type {Promise<unknown>} */
@@ -186,14 +188,13 @@ export class LocalTrack extends Emitter {
    */
   async change(change) {
     if (this.#reopen === null) throw sdkError('INVALID_OPERATION', 'invalid_params', 'the track has no device of its own');
-    if (!this.#enabled) return;
-    const before = this.#track;
-    this.#release(before);
+    if (!this.#enabled) return void (this.#change = change);
+    this.#release(this.#track);
     let fresh;
     try {
       fresh = await this.#reopen(change);
     } catch (cause) {
-      await this.put(await this.#reopen(), false);
+      await this.#reopen().then((before) => this.put(before, false), () => this.emit('track-ended'));
       throw cause;
     }
     await this.put(fresh, false);
@@ -229,7 +230,8 @@ export class LocalTrack extends Emitter {
   async #enable() {
     if (this.#enabled) return;
     if (this.#reopen !== null) {
-      const fresh = await this.#reopen();
+      const fresh = await this.#reopen(this.#change);
+      this.#change = {};
       if (this.#closed) return fresh.stop();
       this.#enabled = true;
       await this.put(fresh, false);

@@ -87,7 +87,7 @@ export class Meter {
       /** @type {import('./stats.js').RawStat[]} */
       const stats = [];
       report.forEach((stat) => stats.push(stat));
-      const { figures, sample } = readStats(stats, session.sections.all, before, Date.now());
+      const { figures, sample } = readStats(stats, session.sections.all, before);
       this.#figures = figures;
       this.#before = { session, sample };
     }

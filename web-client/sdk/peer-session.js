@@ -100,6 +100,7 @@ export class PeerSession {
 
   /** Says in the answer what a section is for. @param {RTCRtpTransceiver} transceiver */
   async #arrange(transceiver) {
+    if (transceiver.currentDirection === 'stopped') return;
     const section = transceiver.mid === null ? undefined : this.sections.get(transceiver.mid);
     if (section?.kind === 'video') preferH264(transceiver);
     if (section !== undefined && this.#isOwn(section)) {
@@ -107,7 +108,7 @@ export class PeerSession {
       const source = this.#hooks.source(section.stream, section.kind);
       if (transceiver.sender.track !== (source?.track ?? null)) await transceiver.sender.replaceTrack(source?.track ?? null);
     } else {
-      if (transceiver.currentDirection !== 'stopped') transceiver.direction = section === undefined ? 'inactive' : 'recvonly';
+      transceiver.direction = section === undefined ? 'inactive' : 'recvonly';
       if (transceiver.sender.track !== null) await transceiver.sender.replaceTrack(null);
     }
   }

@@ -1,4 +1,6 @@
+import { sdkError } from './errors.js';
 import { IceRepair } from './ice-repair.js';
+import { log } from './log.js';
 import { PeerSession } from './peer-session.js';
 
 /** @typedef {import('../core/ports.js').Media} Media */
@@ -38,9 +40,10 @@ export class Peer {
     return this.#session;
   }
 
-  /** Whether media can flow; null while there is nothing to carry. */
+  /** Whether media can flow; null while there is nothing to carry, or ICE has not finished its first round. */
   get healthy() {
-    return this.#session === null ? null : this.#repair.healthy;
+    if (this.#repair.trouble) return false;
+    return this.#session !== null && this.#repair.healthy ? true : null;
   }
 
   /** An offer says what is different: nothing has to be done before. */
@@ -67,7 +70,12 @@ export class Peer {
   offer(_revision, sdp, mids) {
     if (this.#closed) return Promise.reject(new Error('the room is left'));
     this.#session ??= this.#open();
-    return this.#session.offer(sdp, mids);
+    return this.#session.offer(sdp, mids).catch((cause) => {
+      // What a browser says of a description quotes it.
+      log.debug('an offer that cannot be answered', cause);
+      const { name } = cause instanceof Error ? cause : new Error();
+      throw sdkError('UNEXPECTED_RESPONSE', 'bad_offer', `the server's offer cannot be answered: ${name}`);
+    });
   }
 
   resumed() {

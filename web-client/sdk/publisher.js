@@ -1,5 +1,5 @@
 import { RtcError } from '../core/errors.js';
-import { requireH264 } from './codecs.js';
+import { requireH264, supportedCodecs } from './codecs.js';
 import { invalid, sdkError } from './errors.js';
 import { LocalTrack } from './local-track.js';
 import { mediaTypeOf } from './media-types.js';
@@ -99,7 +99,7 @@ export class Publisher {
     if (tracks.length === 0) throw invalid('tracks', 'there is nothing to publish');
     for (const track of tracks) this.#check(track, tracks);
     const fresh = tracks.filter((track) => this.track(track.stream, track.trackMediaType) !== track);
-    if (fresh.some(({ trackMediaType }) => trackMediaType === 'video')) await requireH264('send');
+    if (fresh.some(({ trackMediaType }) => trackMediaType === 'video')) requireH264(await supportedCodecs(), 'send');
     for (const track of fresh) this.#slots.set(typeOf(track), this.#attached(track));
     const streams = [...new Set(fresh.map(({ stream }) => stream))];
     const results = await Promise.allSettled(streams.map((stream) => this.#publishStream(stream, fresh.filter((track) => track.stream === stream))));

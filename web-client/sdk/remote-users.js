@@ -1,5 +1,5 @@
 import { uidKey } from '../core/room.js';
-import { requireH264 } from './codecs.js';
+import { requireH264, supportedCodecs } from './codecs.js';
 import { invalid, sdkError } from './errors.js';
 import { MEDIA_TYPES, mediaTypeOf, sectionOf } from './media-types.js';
 import { RemoteUser } from './remote-user.js';
@@ -81,6 +81,8 @@ export class RemoteUsers {
   left(known) {
     const user = this.get(known.uid);
     this.#users.delete(uidKey(known.uid));
+    // Also what the server had not granted yet.
+    for (const stream of /** @type {const} */ (['camera', 'screen'])) this.subscriptionEnded(known.uid, stream);
     return user;
   }
 
@@ -133,17 +135,21 @@ export class RemoteUsers {
     if (!user[FIELDS[mediaType].has]) {
       throw sdkError('REMOTE_USER_IS_NOT_PUBLISHED', 'no_such_stream', `${user.uid} does not publish ${mediaType}`);
     }
-    if (kind === 'video') await requireH264('receive');
+    // Also for sound, so that what is subscribed to in one go is still together afterwards.
+    const codecs = await supportedCodecs();
+    if (kind === 'video') requireH264(codecs, 'receive');
     const key = sectionKey(user.uid, stream, kind);
     const subscription = this.#subscription(user.uid, stream);
     await subscription.want(kind);
+    const ended = () => sdkError('OPERATION_ABORTED', 'no_such_stream', `${mediaType} of ${user.uid} ended, or is not wanted any longer`);
+    if (!subscription.wants(kind)) throw ended();
     try {
       await this.#sections.arrival(key);
     } catch (cause) {
       if (subscription.wants(kind)) await subscription.drop(kind).catch(this.#hooks.report);
       throw cause;
     }
-    if (!subscription.wants(kind)) throw sdkError('OPERATION_ABORTED', 'no_such_stream', `${mediaType} of ${user.uid} ended meanwhile`);
+    if (!subscription.wants(kind)) throw ended();
     const track = this.#track(user, mediaType, key);
     this.#setTrack(user, mediaType, track);
     return track;

@@ -117,10 +117,9 @@ const MAX_DELAY_MS = 60_000;
  * @param {Iterable<RawStat>} report
  * @param {readonly Section[]} sections
  * @param {Sample | null} before of the same PeerConnection
- * @param {number} nowMs since 1970, when the report was made
  * @returns {{ figures: Figures, sample: Sample }}
  */
-export function readStats(report, sections, before, nowMs) {
+export function readStats(report, sections, before) {
   const stats = [...report];
   const byId = new Map(stats.map((stat) => [stat.id, stat]));
   const transport = readTransport(stats, byId, before?.transport ?? null);
@@ -137,7 +136,7 @@ export function readStats(report, sections, before, nowMs) {
     // What the section carried before counts as somebody else's.
     const change = new Change(totals, then?.key === section.key && then.id === rtp.id ? then : null);
     if (rtp.type === 'outbound-rtp') figures.local.set(section.key, readOutbound(rtp, stats, byId, change));
-    else figures.remote.set(section.key, readInbound(rtp, byId, change, { nowMs, rttMs: transport.figures.rttMs }));
+    else figures.remote.set(section.key, readInbound(rtp, byId, change, transport.figures.rttMs));
   }
   return { figures, sample };
 }
@@ -219,10 +218,10 @@ function readOutbound(rtp, stats, byId, change) {
  * @param {RawStat} rtp
  * @param {Map<string, RawStat>} byId
  * @param {Change} change
- * @param {{ nowMs: number, rttMs: number | undefined }} clock
+ * @param {number | undefined} rttMs
  * @returns {RemoteStats}
  */
-function readInbound(rtp, byId, change, clock) {
+function readInbound(rtp, byId, change, rttMs) {
   const lost = change.of('packetsLost');
   const expected = lost === undefined ? undefined : lost + (change.of('packetsReceived') ?? 0);
   /** @type {RemoteStats} */
@@ -235,7 +234,7 @@ function readInbound(rtp, byId, change, clock) {
     packetLossRate: ratio(scaled(lost, 100), expected),
     jitterMs: scaled(number(rtp, 'jitter'), 1000),
     receiveDelay: change.ratio('jitterBufferDelay', 'jitterBufferEmittedCount', 1000),
-    end2EndDelay: end2EndDelay(rtp, linked(byId, rtp, 'remoteId'), clock),
+    end2EndDelay: end2EndDelay(rtp, linked(byId, rtp, 'remoteId'), rttMs),
   };
   if (rtp['kind'] === 'audio') {
     return defined({
@@ -263,15 +262,15 @@ function readInbound(rtp, byId, change, clock) {
  *
  * @param {RawStat} rtp
  * @param {RawStat | undefined} report
- * @param {{ nowMs: number, rttMs: number | undefined }} clock
+ * @param {number} [rttMs]
  * @returns {number | undefined} milliseconds, of a delay that makes sense
  */
-function end2EndDelay(rtp, report, { nowMs, rttMs = 0 }) {
+function end2EndDelay(rtp, report, rttMs = 0) {
   const playout = number(rtp, 'estimatedPlayoutTimestamp');
   const sentAt = report && number(report, 'remoteTimestamp');
   if (playout === undefined || report === undefined || sentAt === undefined) return undefined;
   const offsetMs = report.timestamp - rttMs / 2 - unixMs(sentAt);
-  const delayMs = nowMs - (unixMs(playout) + offsetMs);
+  const delayMs = rtp.timestamp - (unixMs(playout) + offsetMs);
   return delayMs >= 0 && delayMs < MAX_DELAY_MS ? Math.round(delayMs) : undefined;
 }
 

@@ -16,6 +16,7 @@ const JUMP_MS = 8_000;
 export class Surroundings {
   #clock;
   #events;
+  #view;
   #abort = new AbortController();
   /** @type {unknown} */
   #timer = null;
@@ -25,18 +26,21 @@ export class Surroundings {
   /**
    * @param {import('../core/ports.js').Clock} clock
    * @param {SurroundingsEvents} events
+   * @param {Pick<typeof globalThis, 'addEventListener' | 'document' | 'navigator' | 'Date'>} [view] for tests
    */
-  constructor(clock, events) {
+  constructor(clock, events, view = globalThis) {
     this.#clock = clock;
     this.#events = events;
+    this.#view = view;
   }
 
   start() {
     const { networkChanged, woke, leaving } = this.#events;
     const { signal } = this.#abort;
-    addEventListener('online', networkChanged, { signal });
-    addEventListener('pagehide', leaving, { signal });
-    addEventListener('pageshow', ({ persisted }) => persisted && woke(), { signal });
+    const { document } = this.#view;
+    this.#view.addEventListener('online', networkChanged, { signal });
+    this.#view.addEventListener('pagehide', leaving, { signal });
+    this.#view.addEventListener('pageshow', ({ persisted }) => persisted && woke(), { signal });
     document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && woke(), { signal });
     this.#watchConnection(signal);
     this.#look();
@@ -50,7 +54,7 @@ export class Surroundings {
 
   /** @param {AbortSignal} signal */
   #watchConnection(signal) {
-    const connection = /** @type {(EventTarget & { type?: string }) | undefined} */ (Reflect.get(navigator, 'connection'));
+    const connection = /** @type {(EventTarget & { type?: string }) | undefined} */ (Reflect.get(this.#view.navigator, 'connection'));
     let type = connection?.type;
     // The event also comes for every new estimate of speed.
     connection?.addEventListener('change', () => {
@@ -61,7 +65,7 @@ export class Surroundings {
   }
 
   #look() {
-    const now = Date.now();
+    const now = this.#view.Date.now();
     if (this.#timer !== null && now - this.#seenAt > LOOK_MS + JUMP_MS) this.#events.woke();
     this.#seenAt = now;
     this.#timer = this.#clock.setTimer(() => this.#look(), LOOK_MS);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { ffmpegLine, ffplayLine, flvUrl, obsFields, rtmpUrl, webrtcUrl } from '../src/commands.js';
+import { ffmpegLine, ffplayLine, flvUrl, obsFields, rtmpUrl } from '../page/commands.js';
 
 const server = { origin: 'http://127.0.0.1:8080', hostname: '127.0.0.1', rtmpPort: 1935 };
 const address = { app: 'demo', room: 'lobby', uid: 'web-4821' };
@@ -9,14 +9,11 @@ const withToken = { ...address, token: 'a.b/c+d' };
 test('a stream has one address per protocol', () => {
   assert.equal(rtmpUrl(server, address), 'rtmp://127.0.0.1:1935/demo/lobby/web-4821');
   assert.equal(flvUrl(server, address), 'http://127.0.0.1:8080/flv/demo/lobby/web-4821.flv');
-  assert.equal(webrtcUrl(server, 'whip', address), 'http://127.0.0.1:8080/whip/demo/lobby/web-4821');
-  assert.equal(webrtcUrl(server, 'whep', address), 'http://127.0.0.1:8080/whep/demo/lobby/web-4821');
 });
 
-test('a token stands in RTMP and FLV addresses and never in those of WebRTC', () => {
+test('a token stands in the query, encoded', () => {
   assert.equal(rtmpUrl(server, withToken), 'rtmp://127.0.0.1:1935/demo/lobby/web-4821?token=a.b%2Fc%2Bd');
   assert.equal(flvUrl(server, withToken), 'http://127.0.0.1:8080/flv/demo/lobby/web-4821.flv?token=a.b%2Fc%2Bd');
-  assert.equal(webrtcUrl(server, 'whip', withToken), webrtcUrl(server, 'whip', address));
 });
 
 test('what OBS joins with a slash is the RTMP address', () => {

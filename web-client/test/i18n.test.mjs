@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
-import { dictionaries, errorWords, isKey, pickLanguage, translate } from '../src/i18n.js';
+import { errorKey, dictionaries, isKey, pickLanguage, translate } from '../page/i18n/index.js';
 
-const page = readFileSync(new URL('../index.html', import.meta.url), 'utf8');
+const folder = new URL('../page/', import.meta.url);
+const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.js') && !name.startsWith('i18n'))
+  .map((name) => /** @type {const} */ ([name, readFileSync(new URL(name, folder), 'utf8')]));
 
 test('both languages say the same things about the same parameters', () => {
   const parameters = (/** @type {string} */ text) => (text.match(/\{\w+\}/g) ?? []).sort();
@@ -13,14 +16,20 @@ test('both languages say the same things about the same parameters', () => {
   }
 });
 
-test('every text of the page is in the dictionary, and the page as served reads as English', () => {
-  const texts = [...page.matchAll(/data-i18n="([^"]+)"[^>]*>([^<]*)</g)];
-  assert.ok(texts.length > 30);
-  for (const [, key = '', text] of texts) {
-    assert.ok(isKey(key), key);
-    assert.equal(text, translate('en', key));
-  }
-  for (const [, key = ''] of page.matchAll(/data-i18n-label="([^"]+)"/g)) assert.ok(isKey(key), key);
+test('every text that the page names is in the dictionary', () => {
+  const named = /(?:\b(?:say|label|hint|placeholder|title|text|act|cancel)(?:: |\()|put\(\w+, )'([a-z]+(?:\.[\w.]+)+)'/g;
+  const found = sources.flatMap(([name, source]) => [...source.matchAll(named)].map(([, key = '']) => ({ name, key })));
+  assert.ok(found.length > 80, `${found.length} texts`);
+  for (const { name, key } of found) assert.ok(isKey(key), `${name}: ${key}`);
+});
+
+test('every text in the dictionary is one that the page can say', () => {
+  const all = sources.map(([, source]) => source).join('\n');
+  // Keys that are put together end in what they are about.
+  const families = [...all.matchAll(/`([a-z]+\.)(?:\$\{|[\w.]*\$\{)/g)].map(([, start = '']) => start);
+  families.push(...[...all.matchAll(/`\$\{\w+\}\.(\w+)`/g)].flatMap(() => ['kick.', 'ban.', 'ended.']));
+  const idle = Object.keys(dictionaries.en).filter((key) => !all.includes(`'${key}'`) && !families.some((start) => key.startsWith(start)));
+  assert.deepEqual(idle, []);
 });
 
 test('the first language that the page has is taken', () => {
@@ -31,16 +40,26 @@ test('the first language that the page has is taken', () => {
 });
 
 test('parameters are put in where they are named', () => {
-  assert.equal(translate('en', 'status.publish.live', { room: 'lobby', uid: 'web-1' }), 'Publishing in lobby as web-1.');
+  assert.equal(translate('en', 'toast.message', { name: 'bob', text: '{name}' }), 'bob: {name}');
 });
 
-test('a failure without words of ours speaks for itself', () => {
-  assert.equal(errorWords('en', { code: 'unreachable', message: 'x' }), 'The server cannot be reached.');
-  assert.equal(errorWords('zh', { code: 'unreachable', message: 'x' }), '无法连接服务器。');
-  assert.equal(errorWords('en', { code: 'quota_of_moons', message: 'no more moons' }), 'no more moons');
+test('only failures that the page has words for have a key', () => {
+  assert.equal(errorKey('room_full'), 'error.room_full');
+  assert.equal(errorKey('quota_of_moons'), null);
+});
+
+test('every refusal that docs/signalling.md names for joining has words', () => {
+  const docs = readFileSync(new URL('../../docs/signalling.md', import.meta.url), 'utf8');
+  const [, tables = ''] = docs.split('Tokens (`join`, `renew_token`):');
+  const rows = tables.split('Rooms:');
+  const tokens = [...(rows[0] ?? '').matchAll(/^\| (.+?) \|/gm)].flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code));
+  assert.ok(tokens.length >= 10, tokens.join());
+  for (const code of tokens) assert.notEqual(errorKey(code), null, code);
 });
 
 test('nothing on the page comes from elsewhere or stands inline', () => {
-  assert.doesNotMatch(page, /https?:\/\/(?!www\.w3\.org)/);
+  const page = readFileSync(new URL('../index.html', import.meta.url), 'utf8');
+  assert.doesNotMatch(page, /https?:\/\//);
   assert.doesNotMatch(page, /<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/);
+  for (const [name, source] of sources) assert.doesNotMatch(source.replace(/^\s*(\/?\*|\/\/).*$/gm, ''), /https?:\/\/(?!www\.w3\.org)|innerHTML|setAttribute\('style/, name);
 });

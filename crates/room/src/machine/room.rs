@@ -106,6 +106,12 @@ impl Room {
         self.participants.get(uid).map(Participant::info)
     }
 
+    /// Whether the connection that holds this seat still has its place.
+    #[must_use]
+    pub fn is_seated(&self, seat: &Seat) -> bool {
+        self.seated(seat).is_ok()
+    }
+
     /// What a participant receives through its signalling session.
     pub fn subscriptions(&self, uid: &Uid) -> impl Iterator<Item = (&Uid, StreamKind)> + '_ {
         self.participants

@@ -1,0 +1,123 @@
+//! What an operator sees of rooms, and does in them.
+
+use std::time::Duration;
+
+use queqiao_room::machine::{By, Operator, Refusal, RoomKey};
+use queqiao_room::signal::{Attributes, MediaKind, ParticipantInfo, TrackState};
+use queqiao_room::{StreamKind, Uid};
+
+use super::connections::Protocol;
+use super::service::{RoomService, now};
+use crate::rtc::SessionId;
+
+/// A room at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoomSummary {
+    /// Its address.
+    pub(crate) key: RoomKey,
+    /// How many are in it.
+    pub(crate) participants: usize,
+    /// How many streams they publish.
+    pub(crate) streams: usize,
+}
+
+/// A room with everybody in it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RoomDetail {
+    /// Its attributes.
+    pub(crate) attributes: Attributes,
+    /// Everybody, by uid.
+    pub(crate) participants: Vec<ParticipantDetail>,
+}
+
+/// A participant with the connections that its media take.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ParticipantDetail {
+    /// As others see it.
+    pub(crate) info: ParticipantInfo,
+    /// The WebRTC session of its signalling session, whose statistics [`crate::rtc::Service`] has.
+    pub(crate) session: Option<SessionId>,
+    /// Its media connections without signalling; WHIP and WHEP have a WebRTC session each.
+    pub(crate) legs: Vec<(Protocol, Option<SessionId>)>,
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the admin API calls them"))]
+impl RoomService {
+    /// All rooms, by address. A room in which nobody is, and from which somebody is kept out, is among them.
+    pub(crate) fn rooms(&self) -> Vec<RoomSummary> {
+        let state = self.lock();
+        let summary = |room: &queqiao_room::machine::Room| RoomSummary {
+            key: room.key().clone(),
+            participants: room.participants().len(),
+            streams: room.participants().map(|participant| participant.streams.len()).sum(),
+        };
+        state.rooms.iter().map(summary).collect()
+    }
+
+    /// One room; none if there is none.
+    pub(crate) fn room(&self, key: &RoomKey) -> Option<RoomDetail> {
+        let state = self.lock();
+        let room = state.rooms.get(key)?;
+        let detail = |info: ParticipantInfo| {
+            let uid = info.uid.uid();
+            let session = state.media.session(key, uid).ok().flatten().cloned();
+            ParticipantDetail { session, legs: state.connections.legs(key, uid), info }
+        };
+        let participants = room.participants().map(detail).collect();
+        Some(RoomDetail { attributes: room.attributes().clone(), participants })
+    }
+
+    /// Removes a participant, who may come back. `None` if there is no such room.
+    pub(crate) fn kick(
+        &self,
+        operator: Operator,
+        key: &RoomKey,
+        uid: &Uid,
+        message: Option<String>,
+    ) -> Option<Result<(), Refusal>> {
+        let mut state = self.lock();
+        let result = state.rooms.within(key, |room| room.kick(By::Operator(operator), uid, message));
+        self.settle(&mut state, now());
+        result
+    }
+
+    /// Keeps a uid out for a while, whether or not it is in the room; zero lifts a ban. The room is made if there is none.
+    pub(crate) fn ban(
+        &self,
+        operator: Operator,
+        key: &RoomKey,
+        uid: &Uid,
+        length: Duration,
+        message: Option<String>,
+    ) -> Result<(), Refusal> {
+        let now = now();
+        let mut state = self.lock();
+        let result =
+            state.rooms.enter(key, |room| room.ban(By::Operator(operator), uid, length, message, now));
+        self.settle(&mut state, now);
+        result
+    }
+
+    /// Holds a track back, or lets it go. `None` if there is no such room.
+    pub(crate) fn mute(
+        &self,
+        operator: Operator,
+        key: &RoomKey,
+        (uid, stream, kind): (&Uid, StreamKind, MediaKind),
+        muted: bool,
+    ) -> Option<Result<TrackState, Refusal>> {
+        let mut state = self.lock();
+        let by = By::Operator(operator);
+        let result = state.rooms.within(key, |room| room.block(by, uid, stream, kind, muted));
+        self.settle(&mut state, now());
+        result
+    }
+
+    /// Removes everybody. `None` if there is no such room.
+    pub(crate) fn close_room(&self, operator: Operator, key: &RoomKey) -> Option<Result<(), Refusal>> {
+        let mut state = self.lock();
+        let result = state.rooms.within(key, |room| room.close(By::Operator(operator)));
+        self.settle(&mut state, now());
+        result
+    }
+}
