@@ -9,6 +9,9 @@ mod recovery;
 mod sdp;
 mod tap;
 
+#[cfg(test)]
+mod loopback;
+
 pub(crate) mod publication;
 pub(crate) mod reception;
 
