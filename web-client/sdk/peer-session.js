@@ -91,11 +91,23 @@ export class PeerSession {
     return section !== undefined && this.#open.has(section);
   }
 
-  /** When the newest packet of all that is received came, by the browser's clock. @returns {number | undefined} */
-  newestPacket() {
-    const times = this.connection.getReceivers()
-      .flatMap((receiver) => receiver.getSynchronizationSources().map(({ timestamp }) => timestamp));
-    return times.length === 0 ? undefined : Math.max(...times);
+  /**
+   * When a packet newer than that of an earlier time came, or the newest, by the browser's clock. Asks no more receivers
+   * than it takes: each is a question to another thread.
+   *
+   * @param {number} since
+   * @returns {number | undefined} undefined if nothing has come
+   */
+  packetSince(since) {
+    /** @type {number | undefined} */
+    let newest;
+    for (const receiver of this.connection.getReceivers()) {
+      for (const { timestamp } of receiver.getSynchronizationSources()) {
+        if (timestamp > since) return timestamp;
+        newest = Math.max(newest ?? timestamp, timestamp);
+      }
+    }
+    return newest;
   }
 
   /** Whether anything is sent that the server reports on. */

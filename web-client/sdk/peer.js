@@ -44,7 +44,7 @@ export class Peer {
     this.#repair = new IceRepair({ clock, restart: () => uplink.iceRestart(), giveUp: this.#giveUp, troubled });
     const stalled = () => this.#repair.suspect();
     this.#pulses = [
-      new Pulse({ clock, stallMs: SILENCE_MS, newest: () => this.#session?.newestPacket(), stalled }),
+      new Pulse({ clock, stallMs: SILENCE_MS, newest: (seen) => this.#session?.packetSince(seen), stalled }),
       new Pulse({ clock, stallMs: NO_REPORT_MS, newest: () => (this.#session?.sends ? bytesReceived() : undefined), stalled }),
     ];
   }

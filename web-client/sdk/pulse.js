@@ -11,8 +11,7 @@ export class Pulse {
   #stalled;
   /** @type {unknown} */
   #timer = null;
-  /** @type {number | undefined} */
-  #seen;
+  #seen = -Infinity;
   /** @type {number | null} */
   #flowsSince = null;
   #heardAt = 0;
@@ -21,8 +20,8 @@ export class Pulse {
    * @param {object} options
    * @param {import('../core/ports.js').Clock} options.clock
    * @param {number} options.stallMs how long nothing may come
-   * @param {() => number | undefined} options.newest something that is different after every packet; undefined if none
-   *   is expected
+   * @param {(seen: number) => number | undefined} options.newest something that another packet makes different from what
+   *   was seen; undefined if none is expected
    * @param {() => void} options.stalled
    */
   constructor({ clock, stallMs, newest, stalled }) {
@@ -40,14 +39,14 @@ export class Pulse {
   stop() {
     if (this.#timer !== null) this.#clock.clearTimer(this.#timer);
     this.#timer = null;
-    this.#seen = undefined;
+    this.#seen = -Infinity;
     this.#flowsSince = null;
   }
 
   #look() {
     this.#timer = this.#clock.setTimer(() => this.#look(), LOOK_MS);
     const now = this.#clock.now();
-    const newest = this.#newest();
+    const newest = this.#newest(this.#seen);
     if (newest === undefined) this.#flowsSince = null;
     if (newest !== undefined && newest !== this.#seen) {
       this.#seen = newest;
