@@ -63,7 +63,7 @@ impl Rtc {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Http {
-    /// Origins whose pages may use WHIP, WHEP and HTTP-FLV; `*` stands for all. Pages of the server itself always may.
+    /// Origins whose pages may use signalling, WHIP, WHEP and HTTP-FLV; `*` stands for all. Pages of the server itself always may.
     pub(crate) cors_allow_origin: Vec<String>,
 }
 

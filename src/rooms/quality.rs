@@ -47,6 +47,13 @@ impl Quality {
         Some(&self.rooms.get(room)?.get(uid)?.report)
     }
 
+    /// Somebody has come who knows nothing yet: what is known is told again.
+    pub(super) fn tell_again(&mut self, room: &RoomKey) {
+        for known in self.rooms.get_mut(room).into_iter().flat_map(BTreeMap::values_mut) {
+            known.told = Levels::default();
+        }
+    }
+
     /// Somebody is gone.
     pub(super) fn forget(&mut self, room: &RoomKey, uid: &Uid) {
         if let Some(known) = self.rooms.get_mut(room) {
@@ -115,6 +122,16 @@ mod tests {
         assert!(quality.take_news().is_empty());
         quality.report(&room(), &uid(1), stats(2, 6));
         assert_eq!(quality.take_news().len(), 1);
+    }
+
+    #[test]
+    fn who_comes_later_is_told_what_is_known() {
+        let mut quality = Quality::default();
+        quality.report(&room(), &uid(1), &stats(1, 2));
+        quality.take_news();
+        quality.tell_again(&room());
+        assert_eq!(quality.take_news().len(), 1);
+        assert!(quality.take_news().is_empty());
     }
 
     #[test]

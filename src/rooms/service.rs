@@ -121,8 +121,10 @@ impl RoomService {
                 Effect::Order(order) => self.obey(state, &room, order),
                 Effect::Hook(hook) => {
                     note(&room, &hook);
-                    if let Hook::ParticipantLeft { uid, .. } = &hook {
-                        state.quality.forget(&room, uid);
+                    match &hook {
+                        Hook::ParticipantJoined { .. } => state.quality.tell_again(&room),
+                        Hook::ParticipantLeft { uid, .. } => state.quality.forget(&room, uid),
+                        _ => {}
                     }
                     state.hooks.push(HookEvent { room, hook, at: now.unix });
                 }

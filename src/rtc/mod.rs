@@ -7,6 +7,8 @@ mod egress;
 mod ended;
 mod ingest;
 mod negotiate;
+mod negotiation;
+mod path;
 mod peer;
 mod sections;
 mod sessions;
