@@ -21,7 +21,7 @@ shell_syntax() {
 }
 
 file_sizes() {
-  find src crates/*/src web-client/src web-client/core \( -name '*.rs' -o -name '*.js' \) ! -name 'tests.rs' | sort |
+  find src crates/*/src web-client/core web-client/sdk web-client/page \( -name '*.rs' -o -name '*.js' \) ! -name 'tests.rs' | sort |
     xargs awk -v max=$max_lines '
       FNR == 1 { report(); file = FILENAME; lines = 0; in_tests = 0 }
       /^#\[cfg\(test\)\]/ { in_tests = 1 }

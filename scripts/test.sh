@@ -24,5 +24,6 @@ scripts/setup-build.sh
 step "clients for the end-to-end tests" scripts/setup-tests.sh
 step "Rust" cargo test --locked --workspace
 step "release build" cargo build --locked --release
+step "native participant" cargo build --locked -p queqiao-peer
 step "page" node --test web-client/test/*.test.mjs
 step "end to end" end_to_end

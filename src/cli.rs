@@ -72,6 +72,9 @@ pub(crate) struct TokenArgs {
     /// How long it holds, at most 365d
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     ttl: Duration,
+    /// Lets the bearer also mute, remove and ban others and close the room
+    #[arg(long)]
+    admin: bool,
     #[command(flatten)]
     file: FileFlag,
 }
@@ -117,7 +120,8 @@ fn make_token(config: &Config, args: &TokenArgs, now: UnixSeconds) -> Result<Str
         format!("there is no app {} in the configuration; give its file with --config", args.app)
     })?;
     let (app, room, uid) = (args.app.clone(), args.room.clone(), args.uid.clone());
-    let claims = Claims::new(app, room, uid, args.role, now, args.ttl)?;
+    let mut claims = Claims::new(app, room, uid, args.role, now, args.ttl)?;
+    claims.admin = args.admin;
     Ok(queqiao_room::issue(secret, &claims)?)
 }
 
@@ -183,6 +187,17 @@ mod tests {
         let grant =
             config().apps().unwrap().authorize(Some(&token), &stream, Permission::Publish, NOW).unwrap();
         assert_eq!(grant.expires(), Some(UnixSeconds(NOW.0 + 1_800)));
+    }
+
+    #[test]
+    fn a_token_is_that_of_an_admin_if_it_is_asked_for() {
+        let admin = |line| {
+            let token = make_token(&config(), &token_args(line), NOW).unwrap();
+            let (app, room, uid) = ("live".parse().unwrap(), "r1".parse().unwrap(), "alice".parse().unwrap());
+            config().apps().unwrap().admit(Some(&token), &app, &room, &uid, NOW).unwrap().is_admin()
+        };
+        assert!(admin("queqiao token --app live --room r1 --uid alice --role audience --admin"));
+        assert!(!admin("queqiao token --app live --room r1 --uid alice --role host"));
     }
 
     #[test]

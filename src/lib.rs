@@ -7,6 +7,7 @@ mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hub;
+mod ops;
 mod player;
 mod rooms;
 mod rtc;

@@ -14,8 +14,9 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::hub::{self, Hub, transcode};
+use crate::ops::webhooks::{self, Webhooks};
 use crate::rooms::{self, PublicAddresses, RoomService};
-use crate::{rtc, rtmp, signal as http};
+use crate::{ops, rtc, rtmp, signal as http};
 
 /// How long connections may take to close before they are cut. The promise is five seconds for everything.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -49,8 +50,18 @@ async fn serve(config: Config) -> Result<()> {
         Arc::clone(&hub),
         Arc::clone(&rtc),
     );
+    let webhooks = start_webhooks(&config, &rooms)?;
     tokio::spawn(rooms::run(Arc::clone(&rooms), told, shutdown.clone()));
-
+    let admin = ops::router(Arc::new(ops::Ops {
+        secret: config.admin.secret.clone(),
+        apps: Arc::clone(&apps),
+        hub: Arc::clone(&hub),
+        rooms: Arc::clone(&rooms),
+        rtc: Arc::clone(&rtc),
+        webhooks: webhooks.as_ref().map(Webhooks::endpoints).unwrap_or_default(),
+        limits: shown_limits(&config),
+        started: Instant::now(),
+    }));
     let rtmp = tokio::spawn(rtmp::serve(
         rtmp_listener,
         rtmp::Threads::start()?,
@@ -80,7 +91,7 @@ async fn serve(config: Config) -> Result<()> {
         max_connections: config.limits.max_connections,
         header_timeout: config.limits.handshake_timeout,
     };
-    let http = tokio::spawn(http::serve(http_listener, router, limits, shutdown.clone()));
+    let http = tokio::spawn(http::serve(http_listener, router.merge(admin), limits, shutdown.clone()));
 
     announce(&format!("ready http={http_address} rtmp={rtmp_address} rtc={}", rtc.local_addr()))?;
     wait_for_signal().await?;
@@ -93,7 +104,36 @@ async fn serve(config: Config) -> Result<()> {
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
         warn!("some connections did not close in time and were cut");
     }
+    if let Some(webhooks) = webhooks {
+        webhooks.finish().await;
+    }
     Ok(())
+}
+
+/// Nothing is kept for back ends unless one of them wants to be told.
+fn start_webhooks(config: &Config, rooms: &RoomService) -> Result<Option<Webhooks>> {
+    if config.webhooks.is_empty() {
+        return Ok(None);
+    }
+    let endpoint = |webhook: &crate::config::Webhook| webhooks::Settings {
+        url: webhook.url.clone(),
+        secret: webhook.secret.clone(),
+        apps: webhook.apps.clone(),
+        events: webhook.events.clone(),
+    };
+    let endpoints = config.webhooks.iter().map(endpoint).collect();
+    let Some(events) = rooms.take_hooks() else { return Ok(None) };
+    Webhooks::start(endpoints, events).context("webhooks cannot be sent").map(Some)
+}
+
+fn shown_limits(config: &Config) -> ops::Limits {
+    ops::Limits {
+        rooms: config.limits.max_rooms,
+        participants_per_room: config.rooms.max_participants,
+        streams: config.limits.max_streams,
+        players_per_stream: config.limits.max_players_per_stream,
+        connections: config.limits.max_connections,
+    }
 }
 
 /// Whoever started the server waits for this line.

@@ -8,10 +8,11 @@ import { Signaller } from './lib/signalling.mjs';
 import { pushRtmp } from './lib/source.mjs';
 import { suite } from './lib/suite.mjs';
 
-const s = suite({ browser: false, env: { QUEQIAO_ROOMS__GRACE: '3s' } });
+/** Players give up sooner than usual, so that the tests need not wait. */
+const s = suite({ browser: false, env: { QUEQIAO_ROOMS__GRACE: '3s', QUEQIAO_LIMITS__PLAY_WAIT: '6s' } });
 
 /** @param {import('./lib/source.mjs').Publisher} publisher @param {number} [ms] */
-async function refused(publisher, ms = 8000) {
+async function refused(publisher, ms = 20_000) {
   await until('ffmpeg is refused', ms, () => publisher.child.exit !== null);
   assert.notEqual(publisher.child.exit?.code, 0);
   return publisher.child.stderr;
@@ -77,7 +78,7 @@ test('an RTMP player and an HTTP-FLV player are guests of the room, and leave wi
   assert.deepEqual([participant.platform, participant.role], ['encoder', 'audience']);
   await player.firstFrame(6000);
   const flv = new FlvPlayer(scope, s.server.flvUrl('guests/obs'));
-  const other = (await admin.event('participant_joined')).participant.uid;
+  const other = (await admin.event('participant_joined'))['participant'].uid;
   await until('frames', 6000, () => flv.reader.tags.length > 0);
   await admin.request('close_room');
   assert.equal((await admin.event('session_ended'))['reason'], 'room_closed');

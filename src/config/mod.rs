@@ -3,6 +3,7 @@
 //! `docs/configuration.md` describes every key; a test compares it with the structs here.
 
 mod error;
+mod ops;
 mod sections;
 mod sources;
 mod units;
@@ -15,6 +16,7 @@ use queqiao_room::{Apps, Demo, Loopback};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use error::ConfigError;
+pub(crate) use ops::{Admin, Webhook, WebhookUrl};
 pub(crate) use sections::{App, Gop, Http, Limits, Listen, Public, Rooms, Rtc, Transcode};
 pub(crate) use sources::{File, FileFlag, Flags};
 pub(crate) use units::parse_duration;
@@ -36,7 +38,9 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) gop: Gop,
     pub(crate) transcode: Transcode,
+    pub(crate) admin: Admin,
     pub(crate) apps: Vec<App>,
+    pub(crate) webhooks: Vec<Webhook>,
 }
 
 impl Default for Config {
@@ -52,7 +56,9 @@ impl Default for Config {
             limits: Limits::default(),
             gop: Gop::default(),
             transcode: Transcode::default(),
+            admin: Admin::default(),
             apps: Vec::new(),
+            webhooks: Vec::new(),
         }
     }
 }

@@ -63,7 +63,7 @@ impl Rtc {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Http {
-    /// Origins whose pages may use WHIP, WHEP and HTTP-FLV; `*` stands for all. Pages of the server itself always may.
+    /// Origins whose pages may use signalling, WHIP, WHEP and HTTP-FLV; `*` stands for all. Pages of the server itself always may.
     pub(crate) cors_allow_origin: Vec<String>,
 }
 
@@ -295,10 +295,11 @@ pub(super) fn check(config: &super::Config) -> Result<(), ConfigError> {
     config.rooms.check()?;
     config.limits.check()?;
     config.gop.check()?;
-    config.transcode.check()
+    config.transcode.check()?;
+    super::ops::check(&config.webhooks)
 }
 
-fn invalid(key: &'static str, message: &str) -> ConfigError {
+pub(super) fn invalid(key: &'static str, message: &str) -> ConfigError {
     ConfigError::Invalid { key, message: message.to_owned() }
 }
 

@@ -166,6 +166,10 @@ fn explain(error: &toml::de::Error) -> String {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         return format!("unknown key {rest}");
     }
+    let unknown = message.strip_prefix("unknown variant ").and_then(|rest| rest.rsplit_once("`, expected "));
+    if let Some((_, expected)) = unknown {
+        return format!("unknown value, expected {expected}");
+    }
     match (message.split_once(" string \""), message.rsplit_once("\", expected ")) {
         (Some((before, _)), Some((_, expected))) if message.starts_with("invalid ") => {
             format!("{before} string, expected {expected}")

@@ -173,6 +173,10 @@ fn no_message_and_no_print_shows_a_secret() {
     assert!(shown.contains("[redacted]") && !shown.contains(SECRET), "{shown}");
     assert!(!format!("{config:?}").contains(SECRET));
     for text in [
+        format!("admin = \"{SECRET}\""),
+        format!("admin = {{ secret = [\"{SECRET}\"] }}"),
+        format!("[[webhooks]]\nsecret = \"{SECRET}\"\nurl = \"nowhere?key={SECRET}\""),
+        format!("[[webhooks]]\nsecret = \"{SECRET}\"\nurl = \"https://a/\"\nevents = [\"{SECRET}\"]"),
         format!("apps = \"{SECRET}\""),
         format!("apps = [\"{SECRET}\"]"),
         format!("[[apps]]\nid = \"live\"\nsecrets = \"{SECRET}\""),
@@ -186,6 +190,22 @@ fn no_message_and_no_print_shows_a_secret() {
     }
     let error = from_variable("QUEQIAO_APPS", SECRET).unwrap_err();
     assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
+}
+
+#[test]
+fn admin_secret_and_webhooks_come_from_file_or_environment_and_are_never_shown() {
+    let text = format!(
+        "[[webhooks]]\nurl = \"https://example.com/hooks?key={SECRET}\"\nsecret = \"{SECRET}\"\n\
+         apps = [\"live\"]\nevents = [\"room_created\"]\n"
+    );
+    let config = read(&text, &[("QUEQIAO_ADMIN__SECRET", SECRET)], &Flags::default()).unwrap();
+    assert_eq!(config.admin.secret, Some(SECRET.parse().unwrap()));
+    assert_eq!(config.webhooks[0].url.uri().query(), Some("key=4f1c9a0b7de2583c61d0a8e3"));
+    let shown = config.to_toml().unwrap();
+    assert!(shown.contains("url = \"https://example.com/hooks\"") && shown.contains("[redacted]"), "{shown}");
+    assert!(!shown.contains(SECRET) && !format!("{config:?}").contains(SECRET), "{shown}");
+    let hooks = format!("[{{ url = 'http://a', secret = '{SECRET}' }}]");
+    assert!(from_variable("QUEQIAO_WEBHOOKS", &hooks).unwrap().webhooks[0].events.is_empty());
 }
 
 #[test]
@@ -212,7 +232,9 @@ fn every_key_and_its_default_is_documented() {
     for line in text.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = format!("{name}.");
-        } else if let Some((key, value)) = line.split_once(" = ").filter(|(key, _)| *key != "apps") {
+        } else if let Some((key, value)) =
+            line.split_once(" = ").filter(|(key, _)| !["apps", "webhooks"].contains(key))
+        {
             let row = format!("| `{section}{key}` | `{value}` |");
             assert!(document.contains(&row), "docs/configuration.md has no row that begins with {row}");
         }

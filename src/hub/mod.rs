@@ -5,6 +5,7 @@
 
 mod frame;
 mod gate;
+mod meter;
 mod queue;
 mod stream;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub(crate) mod transcode;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use queqiao_room::signal::MediaKind;
 use queqiao_room::{Grant, StreamKey};
@@ -24,7 +26,9 @@ use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
 pub(crate) use queue::Consumer;
-pub(crate) use stream::{Description, NativeForm, Publication, PublisherControl, Seat, Stream, WebRtcVideo};
+pub(crate) use stream::{
+    Description, NativeForm, Publication, PublisherControl, Seat, Stream, StreamStats, WebRtcVideo,
+};
 pub(crate) use to_frames::ToFrames;
 pub(crate) use to_rtp::ToRtp;
 
@@ -153,6 +157,12 @@ impl Hub {
                 self.forward(key, kind, true);
             }
         }
+    }
+
+    /// How a stream flows; none if nobody publishes it.
+    pub(crate) fn stats(&self, key: &StreamKey) -> Option<StreamStats> {
+        let stream = self.lock().get(key).and_then(Weak::upgrade);
+        stream.and_then(|stream| stream.stats(Instant::now()))
     }
 
     /// Forgets `key` once nobody holds its stream any more.

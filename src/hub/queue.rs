@@ -35,6 +35,17 @@ const MAX_ITEMS: usize = 1_024;
 /// timestamps of audio and video may lie apart.
 const MAX_LAG: Duration = Duration::from_millis(1_500);
 
+/// What became of an item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pushed {
+    /// Whether a consumer lost its place and needs a keyframe.
+    pub(crate) keyframe_needed: bool,
+    /// Consumers that have it in their queue.
+    pub(crate) receivers: usize,
+    /// Items that consumers were too slow for.
+    pub(crate) skipped: u64,
+}
+
 struct Queue<T> {
     items: VecDeque<(Instant, T)>,
     /// Set while delta frames are dropped until the next keyframe.
@@ -44,8 +55,15 @@ struct Queue<T> {
 }
 
 impl<T: Item> Queue<T> {
+    fn push(&mut self, now: Instant, item: &T) -> Pushed {
+        let before = self.skipped;
+        let keyframe_needed = self.make_room(now);
+        let receivers = usize::from(self.accept(now, item));
+        Pushed { keyframe_needed, receivers, skipped: self.skipped - before }
+    }
+
     /// Returns whether the consumer lost its place and needs a keyframe.
-    fn push(&mut self, now: Instant, item: &T) -> bool {
+    fn make_room(&mut self, now: Instant) -> bool {
         let mut lost_place = false;
         if self.is_behind(now) {
             self.skipped += self.items.len() as u64;
@@ -53,16 +71,21 @@ impl<T: Item> Queue<T> {
             self.items.clear();
             lost_place = self.awaiting_keyframe;
         }
+        lost_place
+    }
+
+    /// Returns whether the consumer can use the item.
+    fn accept(&mut self, now: Instant, item: &T) -> bool {
         match item.kind() {
             Kind::Delta if self.awaiting_keyframe => {
                 self.skipped += 1;
-                return lost_place;
+                return false;
             }
             Kind::Keyframe => self.awaiting_keyframe = false,
             Kind::Delta | Kind::Audio => {}
         }
         self.items.push_back((now, item.clone()));
-        lost_place
+        true
     }
 
     fn is_behind(&self, now: Instant) -> bool {
@@ -94,20 +117,23 @@ impl<T: Item> Feed<T> {
         self.count.load(Ordering::Acquire) > 0
     }
 
-    /// Hands `item` to every consumer. Returns whether one of them lost its place and needs a keyframe.
-    pub(crate) fn push(&self, now: Instant, item: &T) -> bool {
-        let mut keyframe_needed = false;
+    /// Hands `item` to every consumer.
+    pub(crate) fn push(&self, now: Instant, item: &T) -> Pushed {
+        let mut all = Pushed::default();
         for queue in lock(&self.consumers).iter() {
             let waker = {
                 let mut queue = lock(queue);
-                keyframe_needed |= queue.push(now, item);
+                let pushed = queue.push(now, item);
+                all.keyframe_needed |= pushed.keyframe_needed;
+                all.receivers += pushed.receivers;
+                all.skipped += pushed.skipped;
                 queue.waker.take()
             };
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
-        keyframe_needed
+        all
     }
 
     /// A new consumer, which receives everything pushed from now on.
@@ -176,7 +202,7 @@ mod tests {
         }
     }
 
-    fn push(feed: &Feed<Probe>, start: Instant, item: &Probe) -> bool {
+    fn push(feed: &Feed<Probe>, start: Instant, item: &Probe) -> Pushed {
         feed.push(start + Duration::from_millis(item.1), item)
     }
 
@@ -195,7 +221,7 @@ mod tests {
         let (one, two) = (feed.subscribe(), feed.subscribe());
         let items = [Probe(Kind::Keyframe, 0), Probe(Kind::Audio, 5), Probe(Kind::Delta, 40)];
         for item in &items {
-            push(&feed, start, item);
+            assert_eq!(push(&feed, start, item).receivers, 2);
         }
         assert_eq!(drain(&one), items);
         assert_eq!(drain(&two), items);
@@ -209,7 +235,12 @@ mod tests {
         assert_eq!(drain(&quick).len(), 1);
         push(&feed, start, &Probe(Kind::Delta, 1_000));
         drain(&quick);
-        assert!(push(&feed, start, &Probe(Kind::Delta, 2_000)), "losing its place calls for a keyframe");
+        let lost = Pushed { keyframe_needed: true, receivers: 1, skipped: 3 };
+        assert_eq!(
+            push(&feed, start, &Probe(Kind::Delta, 2_000)),
+            lost,
+            "losing its place calls for a keyframe"
+        );
         push(&feed, start, &Probe(Kind::Audio, 2_010));
         push(&feed, start, &Probe(Kind::Keyframe, 2_040));
         assert_eq!(drain(&slow), [Probe(Kind::Audio, 2_010), Probe(Kind::Keyframe, 2_040)]);
@@ -223,7 +254,8 @@ mod tests {
         let (feed, start) = (Feed::new(), Instant::now());
         let stalled = feed.subscribe();
         for _ in 0..10_000 {
-            assert!(!push(&feed, start, &Probe(Kind::Audio, 0)), "audio alone never asks for a keyframe");
+            let pushed = push(&feed, start, &Probe(Kind::Audio, 0));
+            assert!(!pushed.keyframe_needed, "audio alone never asks for a keyframe");
         }
         assert!(drain(&stalled).len() <= MAX_ITEMS);
     }

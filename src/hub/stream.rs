@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use queqiao_media::aac;
 use queqiao_media::gop::GopCache;
@@ -14,7 +14,8 @@ use tokio::sync::watch;
 
 use super::frame::{Frame, Media, RtpUnit, SourceId};
 use super::gate::{Form, Gate, Held};
-use super::queue::{Consumer, Feed};
+use super::meter::{Counts, Meter, Passed, Rates};
+use super::queue::{Consumer, Feed, Pushed};
 use super::{Hub, HubError, Settings, transcode};
 
 /// The form that a publisher delivers in.
@@ -65,6 +66,7 @@ pub(crate) struct Stream {
     gop: Mutex<GopCache<Arc<Frame>>>,
     description: Mutex<Description>,
     gate: Gate,
+    meter: Mutex<Meter>,
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     players: AtomicUsize,
@@ -83,6 +85,19 @@ pub(crate) struct Description {
     pub(crate) config: Option<Arc<aac::Config>>,
     /// Whether the video can go to WebRTC peers.
     pub(crate) webrtc: WebRtcVideo,
+}
+
+/// How a stream flows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamStats {
+    /// For how long its publisher has been there.
+    pub(crate) since: Duration,
+    /// Who plays it.
+    pub(crate) players: usize,
+    /// What has passed since then.
+    pub(crate) counts: Counts,
+    /// What passes in a second.
+    pub(crate) rates: Rates,
 }
 
 /// What is held under these locks is whole at every point where a panic could occur.
@@ -105,6 +120,7 @@ impl Stream {
             gop: Mutex::new(gop),
             description: Mutex::default(),
             gate: Gate::new(held),
+            meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
         })
@@ -180,6 +196,14 @@ impl Stream {
         }
     }
 
+    /// What has been counted since the present publisher came; none without a publisher.
+    pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
+        self.is_published().then(|| {
+            let (since, counts, rates) = lock(&self.meter).read(now);
+            StreamStats { since, players: self.players.load(Ordering::Acquire), counts, rates }
+        })
+    }
+
     pub(crate) fn webrtc_video(&self) -> WebRtcVideo {
         lock(&self.description).webrtc
     }
@@ -189,6 +213,7 @@ impl Stream {
         let previous = lock(&self.publisher).replace(publisher);
         lock(&self.gop).clear();
         *lock(&self.description) = Description::default();
+        *lock(&self.meter) = Meter::new(Instant::now());
         if let Some(previous) = previous {
             previous.control.replaced();
         }
@@ -295,13 +320,15 @@ impl Source {
             Media::Video { unit, .. } => self.stream.gate.video(Form::Frames, unit.keyframe),
             Media::Audio(_) => self.stream.gate.audio(),
         };
+        let passed = Passed::of_frame(&frame.media);
         if !passes {
+            self.count(now, NativeForm::Frames, passed, Pushed::default());
             return frame;
         }
         match &frame.media {
             Media::Video { unit, .. } => {
                 if self.native == NativeForm::Frames {
-                    let bytes = unit.nals.iter().map(bytes::Bytes::len).sum();
+                    let bytes = passed.bytes();
                     lock(&self.stream.gop).push(Arc::clone(&frame), bytes, unit.keyframe);
                 }
                 note(
@@ -318,7 +345,9 @@ impl Source {
                 );
             }
         }
-        if self.stream.frames.push(now, &frame) {
+        let pushed = self.stream.frames.push(now, &frame);
+        self.count(now, NativeForm::Frames, passed, pushed);
+        if pushed.keyframe_needed {
             self.stream.request_keyframe();
         }
         frame
@@ -336,12 +365,20 @@ impl Source {
             RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.keyframe),
             RtpUnit::Audio { .. } => self.stream.gate.audio(),
         };
-        if !passes {
-            return;
-        }
-        if self.stream.rtp.push(now, unit) {
+        let pushed = if passes { self.stream.rtp.push(now, unit) } else { Pushed::default() };
+        self.count(now, NativeForm::Rtp, Passed::of_rtp(unit), pushed);
+        if pushed.keyframe_needed {
             self.stream.request_keyframe();
         }
+    }
+
+    /// What comes in the other form than the publisher's own is derived: it is sent, but was not received.
+    fn count(&self, now: Instant, form: NativeForm, passed: Passed, pushed: Pushed) {
+        let mut meter = lock(&self.stream.meter);
+        if form == self.native {
+            meter.received(now, passed);
+        }
+        meter.sent(now, passed, pushed.receivers, pushed.skipped);
     }
 
     /// Says whether the video can go to WebRTC peers.

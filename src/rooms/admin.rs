@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use queqiao_room::machine::{By, Operator, Refusal, RoomKey};
-use queqiao_room::signal::{Attributes, MediaKind, ParticipantInfo, TrackState};
-use queqiao_room::{StreamKind, Uid};
+use queqiao_room::machine::{By, Operator, Refusal, Room, RoomKey};
+use queqiao_room::signal::{Attributes, MediaKind, ParticipantInfo, Stats, TrackState};
+use queqiao_room::{AppId, StreamKind, Uid};
 
 use super::connections::Protocol;
 use super::service::{RoomService, now};
@@ -18,6 +18,17 @@ pub(crate) struct RoomSummary {
     /// How many are in it.
     pub(crate) participants: usize,
     /// How many streams they publish.
+    pub(crate) streams: usize,
+}
+
+/// All rooms together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// Rooms.
+    pub(crate) rooms: usize,
+    /// Everybody in them.
+    pub(crate) participants: usize,
+    /// What they publish.
     pub(crate) streams: usize,
 }
 
@@ -39,19 +50,38 @@ pub(crate) struct ParticipantDetail {
     pub(crate) session: Option<SessionId>,
     /// Its media connections without signalling; WHIP and WHEP have a WebRTC session each.
     pub(crate) legs: Vec<(Protocol, Option<SessionId>)>,
+    /// What its client has measured last.
+    pub(crate) report: Option<Stats>,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the admin API calls them"))]
 impl RoomService {
-    /// All rooms, by address. A room in which nobody is, and from which somebody is kept out, is among them.
-    pub(crate) fn rooms(&self) -> Vec<RoomSummary> {
+    /// At most `limit` rooms, by address: those of `app` if it is said, and those after `after`. A room in which nobody
+    /// is, and from which somebody is kept out, is among them.
+    pub(crate) fn rooms(
+        &self,
+        app: Option<&AppId>,
+        after: Option<&RoomKey>,
+        limit: usize,
+    ) -> Vec<RoomSummary> {
         let state = self.lock();
-        let summary = |room: &queqiao_room::machine::Room| RoomSummary {
+        let rooms = state.rooms.iter_after(after).filter(|room| app.is_none_or(|app| room.key().app == *app));
+        let summary = |room: &Room| RoomSummary {
             key: room.key().clone(),
             participants: room.participants().len(),
-            streams: room.participants().map(|participant| participant.streams.len()).sum(),
+            streams: room.stream_count(),
         };
-        state.rooms.iter().map(summary).collect()
+        rooms.take(limit).map(summary).collect()
+    }
+
+    /// How much there is of everything.
+    pub(crate) fn totals(&self) -> Totals {
+        let state = self.lock();
+        let none = Totals { rooms: state.rooms.len(), participants: 0, streams: 0 };
+        state.rooms.iter().fold(none, |totals, room| Totals {
+            participants: totals.participants + room.participants().len(),
+            streams: totals.streams + room.stream_count(),
+            ..totals
+        })
     }
 
     /// One room; none if there is none.
@@ -61,7 +91,8 @@ impl RoomService {
         let detail = |info: ParticipantInfo| {
             let uid = info.uid.uid();
             let session = state.media.session(key, uid).ok().flatten().cloned();
-            ParticipantDetail { session, legs: state.connections.legs(key, uid), info }
+            let report = state.quality.latest(key, uid).cloned();
+            ParticipantDetail { session, legs: state.connections.legs(key, uid), report, info }
         };
         let participants = room.participants().map(detail).collect();
         Some(RoomDetail { attributes: room.attributes().clone(), participants })

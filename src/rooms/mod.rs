@@ -21,7 +21,9 @@ mod tasks;
 mod tests;
 
 pub(crate) use address::{PublicAddresses, encode};
+pub(crate) use admin::ParticipantDetail;
 pub(crate) use connections::{LinkEnd, Protocol};
+pub(crate) use hooks::HookEvent;
 pub(crate) use link::{Credential, Denied, Link};
 pub(crate) use outgoing::{Next, Outgoing, SocketEnd};
 pub(crate) use requests::Socket;

@@ -23,6 +23,8 @@ pub(super) struct Levels {
 struct Known {
     now: Levels,
     told: Levels,
+    /// The whole of the latest report, for operators.
+    report: Stats,
 }
 
 /// What is known of everybody.
@@ -33,10 +35,23 @@ pub(super) struct Quality {
 
 impl Quality {
     /// Notes a report.
-    pub(super) fn report(&mut self, room: &RoomKey, uid: &Uid, stats: &Stats) {
+    pub(super) fn report(&mut self, room: &RoomKey, uid: &Uid, stats: Stats) {
         let level = |reported: Option<u8>| reported.unwrap_or_default().min(WORST);
         let levels = Levels { uplink: level(stats.uplink), downlink: level(stats.downlink) };
-        self.rooms.entry(room.clone()).or_default().entry(uid.clone()).or_default().now = levels;
+        let known = self.rooms.entry(room.clone()).or_default().entry(uid.clone()).or_default();
+        (known.now, known.report) = (levels, stats);
+    }
+
+    /// The latest report of a participant.
+    pub(super) fn latest(&self, room: &RoomKey, uid: &Uid) -> Option<&Stats> {
+        Some(&self.rooms.get(room)?.get(uid)?.report)
+    }
+
+    /// Somebody has come who knows nothing yet: what is known is told again.
+    pub(super) fn tell_again(&mut self, room: &RoomKey) {
+        for known in self.rooms.get_mut(room).into_iter().flat_map(BTreeMap::values_mut) {
+            known.told = Levels::default();
+        }
     }
 
     /// Somebody is gone.
@@ -86,22 +101,43 @@ mod tests {
     }
 
     #[test]
+    fn the_latest_report_is_kept_whole() {
+        let mut quality = Quality::default();
+        quality.report(&room(), &uid(1), stats(1, 1));
+        let latest = Stats { rtt_ms: Some(31), ..Stats::default() };
+        quality.report(&room(), &uid(1), latest.clone());
+        assert_eq!(quality.latest(&room(), &uid(1)), Some(&latest));
+        quality.forget(&room(), &uid(1));
+        assert_eq!(quality.latest(&room(), &uid(1)), None);
+    }
+
+    #[test]
     fn a_level_is_told_once_and_again_when_it_changes() {
         let mut quality = Quality::default();
         assert!(quality.take_news().is_empty());
-        quality.report(&room(), &uid(1), &stats(1, 200));
+        quality.report(&room(), &uid(1), stats(1, 200));
         let told = quality.take_news();
         assert_eq!(told, [(room(), vec![(uid(1), Levels { uplink: 1, downlink: WORST })])]);
-        quality.report(&room(), &uid(1), &stats(1, 6));
+        quality.report(&room(), &uid(1), stats(1, 6));
         assert!(quality.take_news().is_empty());
-        quality.report(&room(), &uid(1), &stats(2, 6));
+        quality.report(&room(), &uid(1), stats(2, 6));
         assert_eq!(quality.take_news().len(), 1);
+    }
+
+    #[test]
+    fn who_comes_later_is_told_what_is_known() {
+        let mut quality = Quality::default();
+        quality.report(&room(), &uid(1), &stats(1, 2));
+        quality.take_news();
+        quality.tell_again(&room());
+        assert_eq!(quality.take_news().len(), 1);
+        assert!(quality.take_news().is_empty());
     }
 
     #[test]
     fn nothing_known_is_nothing_told() {
         let mut quality = Quality::default();
-        quality.report(&room(), &uid(1), &Stats::default());
+        quality.report(&room(), &uid(1), Stats::default());
         assert!(quality.take_news().is_empty());
     }
 
@@ -109,7 +145,7 @@ mod tests {
     fn what_does_not_fit_into_one_event_goes_into_the_next() {
         let mut quality = Quality::default();
         for number in 0..MAX_TOLD + 1 {
-            quality.report(&room(), &uid(number), &stats(1, 1));
+            quality.report(&room(), &uid(number), stats(1, 1));
         }
         assert_eq!(quality.take_news()[0].1.len(), MAX_TOLD);
         assert_eq!(quality.take_news()[0].1.len(), 1);
@@ -118,7 +154,7 @@ mod tests {
     #[test]
     fn those_who_are_gone_are_forgotten() {
         let mut quality = Quality::default();
-        quality.report(&room(), &uid(1), &stats(1, 1));
+        quality.report(&room(), &uid(1), stats(1, 1));
         quality.forget(&room(), &uid(1));
         assert!(quality.take_news().is_empty() && quality.rooms.is_empty());
     }

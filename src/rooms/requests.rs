@@ -271,7 +271,7 @@ impl RoomService {
             }
             Request::IceRestart => self.change(state, place, Change::RestartIce).and_then(|()| ok(&Done {})),
             Request::Stats(stats) => {
-                state.quality.report(&place.room, place.seat.uid(), &stats);
+                state.quality.report(&place.room, place.seat.uid(), stats);
                 ok(&Done {})
             }
             Request::RenewToken { token } => {

@@ -99,7 +99,6 @@ impl RoomService {
     }
 
     /// What happens in rooms from now on, for whoever tells the apps' back ends. Given out once.
-    #[cfg_attr(not(test), expect(dead_code, reason = "webhooks take it"))]
     pub(crate) fn take_hooks(&self) -> Option<mpsc::Receiver<HookEvent>> {
         self.lock().hooks.take()
     }
@@ -122,8 +121,10 @@ impl RoomService {
                 Effect::Order(order) => self.obey(state, &room, order),
                 Effect::Hook(hook) => {
                     note(&room, &hook);
-                    if let Hook::ParticipantLeft { uid, .. } = &hook {
-                        state.quality.forget(&room, uid);
+                    match &hook {
+                        Hook::ParticipantJoined { .. } => state.quality.tell_again(&room),
+                        Hook::ParticipantLeft { uid, .. } => state.quality.forget(&room, uid),
+                        _ => {}
                     }
                     state.hooks.push(HookEvent { room, hook, at: now.unix });
                 }

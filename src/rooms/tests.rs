@@ -43,7 +43,7 @@ impl House {
         let rtc = rtc::Service::start(&config, &hub, sender).unwrap();
         let apps = Apps::new([], Demo::Present(Loopback::prove([local]).unwrap())).unwrap();
         let public = PublicAddresses { rtmp_port: 1935, ..PublicAddresses::default() };
-        let settings = Settings { limits, joins_per_second: 50, public };
+        let settings = Settings { limits, joins_per_second: 2, public };
         Self { service: RoomService::new(settings, Arc::new(apps), hub, rtc), _notices: notices }
     }
 
@@ -57,7 +57,11 @@ impl House {
     }
 
     fn call(&self) -> Caller<'_> {
-        let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.call_from(Ipv4Addr::LOCALHOST)
+    }
+
+    fn call_from(&self, source: Ipv4Addr) -> Caller<'_> {
+        let source = IpAddr::V4(source);
         let socket = self.service.open_socket(source, "example.com:8080", Span::none());
         Caller { house: self, socket }
     }
@@ -139,7 +143,7 @@ async fn who_leaves_is_let_go_and_who_is_removed_is_told_why() {
     assert_eq!(alice.names(), ["2", "participant_left"]);
     alice.say(json!({"id": 3, "type": "leave"})).await;
     assert_eq!(alice.heard(), [json!({"id": 3, "ok": {}}), json!({"close": 1000, "reason": "left"})]);
-    assert_eq!(house.service.rooms(), []);
+    assert_eq!(house.service.rooms(None, None, 100), []);
 }
 
 #[tokio::test]
@@ -152,7 +156,7 @@ async fn a_lost_socket_that_has_left_or_was_removed_changes_nothing() {
     house.service.close_socket(bob.socket);
     assert_eq!(alice.names(), [""; 0]);
     house.service.close_socket(alice.socket);
-    assert_eq!(house.service.rooms()[0].participants, 1, "waits to be resumed");
+    assert_eq!(house.service.rooms(None, None, 100)[0].participants, 1, "waits to be resumed");
 }
 
 #[tokio::test]
@@ -306,16 +310,17 @@ async fn a_ticket_to_play_is_over_when_the_stream_is() {
 async fn joins_beyond_the_pace_of_an_address_are_refused_with_the_time_to_wait() {
     let house = House::new();
     let mut codes = Vec::new();
-    for number in 0..2_100 {
-        let mut caller = house.call();
+    // Two a second and four at once: the rest would have to take eight seconds to pass.
+    for number in 0..20 {
+        let mut caller = house.call_from(Ipv4Addr::new(192, 0, 2, 1));
         let request = json!({"id": 1, "type": "join", "version": 1, "app": "nowhere", "room": "r", "uid": number,
             "platform": "web"});
         caller.say(request).await;
         codes.push(caller.heard().remove(0)["error"].clone());
     }
-    assert_eq!(codes[0]["code"], "unknown_app");
+    assert!(codes[..4].iter().all(|error| error["code"] == "unknown_app"));
     let refused: Vec<_> = codes.iter().filter(|error| error["code"] == "rate_limited").collect();
-    assert!(!refused.is_empty() && refused.len() <= 100, "{} refused", refused.len());
+    assert!(!refused.is_empty());
     assert!(refused.iter().all(|error| error["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0)));
 }
 
@@ -338,7 +343,7 @@ async fn an_operator_sees_bans_mutes_and_closes_rooms() {
     let house = House::new();
     let alice = house.join("alice", "web").await;
     let (_grant, link) = house.publish("obs").unwrap();
-    let seen = house.service.rooms();
+    let seen = house.service.rooms(None, None, 100);
     assert_eq!((seen[0].participants, seen[0].streams), (2, 1));
     let operator = Operator::vouched();
     let obs = "obs".parse().unwrap();

@@ -263,6 +263,11 @@ impl Directory {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many sessions there are, those that wait for their peer included.
+    pub(super) fn len(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
     /// Lets `session` wait for its first STUN request.
     pub(super) fn wait(&self, session: NewSession, ufrag: &str, now: Instant) -> Result<(), Error> {
         let mut inner = self.lock();

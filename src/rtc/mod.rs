@@ -7,6 +7,8 @@ mod egress;
 mod ended;
 mod ingest;
 mod negotiate;
+mod negotiation;
+mod path;
 mod peer;
 mod sections;
 mod sessions;
@@ -200,6 +202,11 @@ impl Service {
     /// The UDP address in use.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// How many sessions there are, those that wait for their peer included.
+    pub(crate) fn sessions(&self) -> usize {
+        self.directory.len()
     }
 
     /// Answers the offer of a peer that will publish.

@@ -18,6 +18,8 @@ use super::egress::{Egress, Idle, Unplayable};
 use super::ended::Ended;
 use super::ingest::Ingest;
 use super::negotiate::{Flow, Negotiated, restart_ice};
+use super::negotiation::Negotiation;
+use super::path::{self, Path};
 use super::sections::Sections;
 use super::socket::Socket;
 use super::worker::Shared;
@@ -29,14 +31,6 @@ const MAX_ADDRESSES: usize = 8;
 
 /// How long a session may be without ICE before it ends. A phone that changes networks takes a few seconds.
 pub(super) const DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Who makes the offers, and what came of them.
-enum Negotiation {
-    /// The peer, and once: WHIP and WHEP. An ICE restart is its offer with other credentials.
-    Answered { offer: String, audio: Option<Mid>, video: Option<Mid> },
-    /// The server, as often as something changes: participants with signalling.
-    Offering(Sections),
-}
 
 enum State {
     Connecting { deadline: Instant },
@@ -68,6 +62,7 @@ pub(super) struct Peer {
     /// Whether one of `outgoing` wants to be caught up.
     catch_up: bool,
     addresses: SmallVec<[SocketAddr; MAX_ADDRESSES]>,
+    path: Path,
     disconnected_since: Option<Instant>,
     rtc_timeout: Instant,
     notices: Notices,
@@ -105,6 +100,7 @@ impl Peer {
             leaves: Vec::new(),
             catch_up: false,
             addresses: SmallVec::new(),
+            path: Path::default(),
             disconnected_since: None,
             rtc_timeout: now,
             notices,
@@ -127,9 +123,7 @@ impl Peer {
         if let State::Connecting { deadline } = self.state {
             due = due.min(deadline);
         }
-        if let Negotiation::Offering(sections) = &self.negotiation {
-            due = sections.deadline().map_or(due, |at| due.min(at));
-        }
+        due = self.negotiation.deadline().map_or(due, |at| due.min(at));
         for ingest in self.ingests() {
             due = ingest.poll_timeout().map_or(due, |at| due.min(at));
         }
@@ -162,8 +156,15 @@ impl Peer {
         };
         let input = Input::Receive(now, receive);
         // Media and DTLS count only from addresses that ICE has checked: anyone can forge a source.
-        if self.rtc.accepts(&input) {
-            self.rtc.handle_input(input)?;
+        if !self.rtc.accepts(&input) {
+            return Ok(());
+        }
+        self.rtc.handle_input(input)?;
+        if let Some(old) = self.path.note(source, data, now) {
+            debug!(from = %old, to = %source, "the peer has another address");
+            for candidate in path::candidates(old) {
+                self.rtc.direct_api().invalidate_candidate(&candidate);
+            }
         }
         Ok(())
     }
@@ -177,9 +178,7 @@ impl Peer {
         {
             return Err(Ended::NeverConnected);
         }
-        if let Negotiation::Offering(sections) = &self.negotiation
-            && sections.deadline().is_some_and(|at| at <= now)
-        {
+        if self.negotiation.deadline().is_some_and(|at| at <= now) {
             return Err(Ended::Unanswered);
         }
         for incoming in &mut self.incoming {
@@ -274,7 +273,7 @@ impl Peer {
             return Ok(());
         }
         for incoming in &mut self.incoming {
-            let (audio, video) = mids(&self.negotiation, &self.rtc, Flow::In, incoming.grant.stream());
+            let (audio, video) = self.negotiation.mids(&self.rtc, Flow::In, incoming.grant.stream());
             match &mut incoming.ingest {
                 Some(ingest) => ingest.carry(audio, video),
                 None if audio.is_none() && video.is_none() => {}
@@ -290,7 +289,7 @@ impl Peer {
             }
         }
         for (index, egress) in &mut self.outgoing {
-            let sections = mids(&self.negotiation, &self.rtc, Flow::Out, egress.stream().key());
+            let sections = self.negotiation.mids(&self.rtc, Flow::Out, egress.stream().key());
             if egress.carry(sections, &mut self.idle, &self.rtc, now) {
                 self.joins.push((index, Arc::clone(egress.stream())));
             }
@@ -476,10 +475,104 @@ impl Drop for Peer {
     }
 }
 
-/// The sections that carry a stream's sound and pictures by now.
-fn mids(negotiation: &Negotiation, rtc: &Rtc, flow: Flow, stream: &StreamKey) -> (Option<Mid>, Option<Mid>) {
-    match negotiation {
-        Negotiation::Answered { audio, video, .. } => (*audio, *video),
-        Negotiation::Offering(sections) => sections.mids(rtc, flow, stream),
+#[cfg(test)]
+mod tests {
+    use str0m::media::{Direction, MediaKind};
+    use str0m::{Candidate, RtcConfig};
+
+    use super::super::negotiate::Negotiator;
+    use super::*;
+
+    const SERVER: ([u8; 4], u16) = ([192, 0, 2, 1], 7800);
+
+    /// A session of the server and a client whose address can change under it, as behind a NAT.
+    struct Pair {
+        server: Peer,
+        client: Rtc,
+        inside: SocketAddr,
+        outside: SocketAddr,
+        now: Instant,
+    }
+
+    impl Pair {
+        fn connect() -> Self {
+            let now = Instant::now();
+            let inside = SocketAddr::from(([192, 0, 2, 9], 4000));
+            let mut client = RtcConfig::new().build(now);
+            client.add_local_candidate(Candidate::host(inside, "udp").unwrap());
+            let mut api = client.sdp_api();
+            api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
+            let (offer, pending) = api.apply().unwrap();
+            let offer = offer.to_sdp_string();
+            let negotiator = Negotiator::new(vec![SERVER.into()]).unwrap();
+            let negotiated = negotiator.accept(&offer, Flow::In, now).unwrap();
+            let answer = str0m::change::SdpAnswer::from_sdp_string(&negotiated.answer).unwrap();
+            client.sdp_api().accept_answer(pending, answer).unwrap();
+            let (notices, _) = tokio::sync::mpsc::unbounded_channel();
+            let server = Peer::answering(SessionId::random(), negotiated, offer, notices, now);
+            let mut pair = Self { server, client, inside, outside: inside, now };
+            pair.run(Duration::from_secs(2));
+            pair
+        }
+
+        /// Lets time pass. Returns where the server has sent what it sent last.
+        fn run(&mut self, time: Duration) -> Option<SocketAddr> {
+            let mut sent_to = None;
+            let end = self.now + time;
+            while self.now < end {
+                self.client.handle_input(Input::Timeout(self.now)).unwrap();
+                while let Output::Transmit(packet) = skip_events(&mut self.client) {
+                    self.server.receive(self.outside, SERVER.into(), &packet.contents, self.now).unwrap();
+                }
+                self.server.timeout(self.now).unwrap();
+                while let Output::Transmit(packet) = skip_events(&mut self.server.rtc) {
+                    sent_to = Some(packet.destination);
+                    if packet.destination == self.outside {
+                        let receive =
+                            Receive::new(Protocol::Udp, SERVER.into(), self.inside, &packet.contents)
+                                .unwrap();
+                        self.client.handle_input(Input::Receive(self.now, receive)).unwrap();
+                    }
+                }
+                self.now += Duration::from_millis(20);
+            }
+            sent_to
+        }
+    }
+
+    fn skip_events(rtc: &mut Rtc) -> Output {
+        loop {
+            match rtc.poll_output().unwrap() {
+                Output::Event(_) => {}
+                output => return output,
+            }
+        }
+    }
+
+    /// Where media would be sent: DTLS that is to be sent goes there too, and alerts the peer of the end.
+    fn media_destination(pair: &mut Pair) -> Option<SocketAddr> {
+        pair.server.rtc.close().unwrap();
+        pair.server.rtc.handle_input(Input::Timeout(pair.now)).unwrap();
+        match skip_events(&mut pair.server.rtc) {
+            Output::Transmit(packet) => Some(packet.destination),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn media_follow_a_peer_whose_address_changes() {
+        let mut pair = Pair::connect();
+        let other = SocketAddr::from(([192, 0, 2, 9], 5000));
+        pair.outside = other;
+        assert_eq!(pair.run(Duration::from_secs(4)), Some(other), "its checks are answered");
+        assert_eq!(media_destination(&mut pair), Some(other));
+    }
+
+    #[test]
+    fn media_stay_where_they_are_while_the_peer_is_heard_there() {
+        let mut pair = Pair::connect();
+        let before = pair.outside;
+        pair.run(Duration::from_secs(4));
+        assert_eq!(media_destination(&mut pair), Some(before));
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum ApiError {
     Ended(LinkEnd),
     #[error("this address is for WebSockets")]
     NotAWebSocket,
+    #[error("pages of this origin may not signal here: see http.cors_allow_origin")]
+    OriginNotAllowed,
     #[error("a QR code has 1 to {limit} bytes")]
     QrText { limit: usize },
     #[error("nobody publishes this stream")]
@@ -70,6 +72,7 @@ impl ApiError {
             Self::Denied(denied) => denied.code(),
             Self::Ended(_) => "ended",
             Self::NotAWebSocket => "websocket_required",
+            Self::OriginNotAllowed => "origin_not_allowed",
             Self::QrText { .. } => "bad_text",
             Self::StreamNotFound => "stream_not_found",
             Self::ReferenceBPictures => "b_frames_unsupported",
@@ -102,7 +105,7 @@ impl ApiError {
             Self::Denied(Denied::Token(error)) => room_status(error),
             Self::Denied(Denied::Ticket(error)) => ticket_status(*error),
             Self::Denied(Denied::Room(refusal)) => refusal_status(refusal),
-            Self::Ended(_) => StatusCode::FORBIDDEN,
+            Self::Ended(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::QrText { .. } => StatusCode::BAD_REQUEST,
             Self::Hub(_) | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,

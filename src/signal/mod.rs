@@ -58,6 +58,18 @@ impl Server {
     }
 }
 
+/// Whether a page of this origin may use what is not its own server's (RFC 6454 section 7).
+fn is_allowed(origin: &HeaderValue, allowed: &[String]) -> bool {
+    allowed.iter().any(|allowed| allowed == "*" || origin == allowed)
+}
+
+/// Whether a page of the server itself asks.
+fn is_same_origin(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    origin.is_some_and(|(_, authority)| Some(authority) == host)
+}
+
 /// The token that a request bears.
 fn token<'a>(headers: &'a HeaderMap, query: &'a [(String, String)]) -> Option<&'a str> {
     let bearer = headers

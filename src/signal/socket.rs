@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, debug, field, info_span, trace};
 
 use super::listen::Peer;
-use super::{ApiError, Server, authority};
+use super::{ApiError, Server, authority, is_allowed, is_same_origin};
 use crate::rooms::{Next, Outgoing, Socket, SocketEnd};
 
 /// How long a client may take from the opening of its WebSocket until it has joined.
@@ -43,6 +43,13 @@ pub(super) async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|_| ApiError::NotAWebSocket)?;
+    // Browsers let every page open WebSockets: the server has to look.
+    if let Some(origin) = headers.get(header::ORIGIN)
+        && !is_same_origin(origin, &headers)
+        && !is_allowed(origin, &server.cors_allow_origin)
+    {
+        return Err(ApiError::OriginNotAllowed);
+    }
     let authority = authority(&headers).unwrap_or_else(|| server.http_address.to_string());
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER)

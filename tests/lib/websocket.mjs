@@ -58,14 +58,16 @@ export class WebSocketClient {
   /**
    * @param {string} host `HOST:PORT`
    * @param {string} path
+   * @param {string} [origin] of the page that a browser shows
    * @returns {Promise<WebSocketClient>}
    */
-  static open(host, path) {
+  static open(host, path, origin) {
     const [name = '', port = ''] = host.split(':');
     const socket = connect({ host: name, port: Number(port), noDelay: true });
     const key = randomBytes(16).toString('base64');
     const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
     const lines = [`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: Upgrade', 'Upgrade: websocket'];
+    if (origin) lines.push(`Origin: ${origin}`);
     lines.push('Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${key}`, '', '');
     socket.write(lines.join('\r\n'));
     return new Promise((resolve, reject) => {
@@ -81,7 +83,7 @@ export class WebSocketClient {
           resolve(new WebSocketClient(socket, input.subarray(end + 4)));
         } else {
           socket.destroy();
-          reject(new Error(`no WebSocket: ${text}`));
+          reject(new Error(`no WebSocket: ${input}`));
         }
       };
       socket.on('data', head);

@@ -53,7 +53,7 @@ const SERVER_CODES = new Map(
     ['CHANNEL_BANNED', 'room_closed'],
     ['INVALID_REMOTE_USER', 'no_such_participant'],
     ['REMOTE_USER_IS_NOT_PUBLISHED', 'no_such_stream'],
-    ['CAN_NOT_GET_GATEWAY_SERVER', 'too_many_sessions too_many_streams too_many_players'],
+    ['CAN_NOT_GET_GATEWAY_SERVER', 'too_many_sessions too_many_streams too_many_players too_many_tickets'],
     ['OPERATION_ABORTED', 'resume_impossible media_lost stale_revision'],
   ]).flatMap(([code, reasons]) => reasons.split(' ').map((reason) => /** @type {const} */ ([reason, code]))),
 );

@@ -87,7 +87,8 @@ export class Stay {
 
   /** @param {import('./protocol.js').Request<'publish'>} request */
   publish(request) {
-    return this.#connection.request('publish', request, { apply: (reply) => this.#published(request, reply) });
+    return this.#withMedia(() =>
+      this.#connection.request('publish', request, { apply: (reply) => this.#published(request, reply) }));
   }
 
   /** @param {StreamName} stream */
@@ -100,7 +101,8 @@ export class Stay {
 
   /** @param {import('./protocol.js').Request<'subscribe'>} request */
   subscribe(request) {
-    return this.#connection.request('subscribe', request, { apply: (reply) => this.#subscribed(request, reply) });
+    return this.#withMedia(() =>
+      this.#connection.request('subscribe', request, { apply: (reply) => this.#subscribed(request, reply) }));
   }
 
   /**
@@ -414,6 +416,23 @@ export class Stay {
   #lostMedia(cause) {
     this.#say('exception', cause);
     this.#connection.rejoin();
+  }
+
+  /**
+   * If the server has lost the media of this session, asks once more in the next.
+   *
+   * @template T
+   * @param {() => Promise<T>} ask
+   * @returns {Promise<T>}
+   */
+  async #withMedia(ask) {
+    try {
+      return await ask();
+    } catch (cause) {
+      if (!(cause instanceof RtcError && cause.reason === 'media_lost')) throw cause;
+      this.#connection.rejoin();
+      return ask();
+    }
   }
 
   async #restartIce() {

@@ -364,6 +364,7 @@ export class Client extends Emitter {
         sending: ({ key }) => this.#sections.settle(key),
         report: (cause) => this.#exception(cause),
       },
+      bytesReceived: () => this.#meter.figures.transport.receiveBytes,
       troubled: (trouble) => this.emit(trouble ? 'media-reconnect-start' : 'media-reconnect-end', this.#core.uid ?? ownUid),
     });
     this.#meter.start();

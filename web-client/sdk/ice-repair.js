@@ -67,6 +67,11 @@ export class IceRepair {
     this.#tryRestart();
   }
 
+  /** Nothing comes any longer, though ICE has noticed nothing yet: its path may be gone. */
+  suspect() {
+    if (this.healthy && this.#timer === null) this.#tryRestart();
+  }
+
   /** There is a reason to look: the device woke up, or the signalling is back. */
   check() {
     if (this.#state !== 'disconnected' && this.#state !== 'failed') return;

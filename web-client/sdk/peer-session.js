@@ -91,6 +91,30 @@ export class PeerSession {
     return section !== undefined && this.#open.has(section);
   }
 
+  /**
+   * When a packet newer than that of an earlier time came, or the newest, by the browser's clock. Asks no more receivers
+   * than it takes: each is a question to another thread.
+   *
+   * @param {number} since
+   * @returns {number | undefined} undefined if nothing has come
+   */
+  packetSince(since) {
+    /** @type {number | undefined} */
+    let newest;
+    for (const receiver of this.connection.getReceivers()) {
+      for (const { timestamp } of receiver.getSynchronizationSources()) {
+        if (timestamp > since) return timestamp;
+        newest = Math.max(newest ?? timestamp, timestamp);
+      }
+    }
+    return newest;
+  }
+
+  /** Whether anything is sent that the server reports on. */
+  get sends() {
+    return this.connection.getSenders().some(({ track }) => track !== null);
+  }
+
   close() {
     if (this.#closed) return;
     this.#closed = true;

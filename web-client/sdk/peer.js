@@ -2,6 +2,12 @@ import { sdkError } from './errors.js';
 import { IceRepair } from './ice-repair.js';
 import { log } from './log.js';
 import { PeerSession } from './peer-session.js';
+import { Pulse } from './pulse.js';
+
+/** Longer than sound pauses under discontinuous transmission, and than a burst of loss. */
+const SILENCE_MS = 1_000;
+/** Twice as long as the server's reports of what it receives are apart, looked at once a second. */
+const NO_REPORT_MS = 2_500;
 
 /** @typedef {import('../core/ports.js').Media} Media */
 
@@ -16,6 +22,8 @@ export class Peer {
   #connect;
   #giveUp;
   #repair;
+  /** @type {Pulse[]} */
+  #pulses;
   /** @type {PeerSession | null} */
   #session = null;
   #closed = false;
@@ -26,13 +34,19 @@ export class Peer {
    * @param {import('../core/ports.js').Clock} options.clock
    * @param {() => RTCPeerConnection} options.connect
    * @param {import('./peer-session.js').SessionHooks} options.hooks
+   * @param {() => number | undefined} options.bytesReceived of everything, as last measured
    * @param {(trouble: boolean) => void} options.troubled media are interrupted, or flow again
    */
-  constructor({ uplink, clock, connect, hooks, troubled }) {
+  constructor({ uplink, clock, connect, hooks, bytesReceived, troubled }) {
     this.#hooks = hooks;
     this.#connect = connect;
     this.#giveUp = () => uplink.giveUp();
     this.#repair = new IceRepair({ clock, restart: () => uplink.iceRestart(), giveUp: this.#giveUp, troubled });
+    const stalled = () => this.#repair.suspect();
+    this.#pulses = [
+      new Pulse({ clock, stallMs: SILENCE_MS, newest: (seen) => this.#session?.packetSince(seen), stalled }),
+      new Pulse({ clock, stallMs: NO_REPORT_MS, newest: () => (this.#session?.sends ? bytesReceived() : undefined), stalled }),
+    ];
   }
 
   /** The PeerConnection and its sections, or null before the first offer. */
@@ -121,10 +135,12 @@ export class Peer {
       const failed = connection.connectionState === 'failed' && connection.iceConnectionState !== 'failed';
       if (this.#session === session && failed) this.#giveUp();
     });
+    for (const pulse of this.#pulses) pulse.start();
     return session;
   }
 
   #drop() {
+    for (const pulse of this.#pulses) pulse.stop();
     const session = this.#session;
     this.#session = null;
     session?.close();

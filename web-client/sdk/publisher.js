@@ -113,13 +113,13 @@ export class Publisher {
   async #publishStream(stream, fresh) {
     const known = this.#core.publications.some((publication) => publication.stream === stream);
     try {
-      const asked = [this.#announce(stream)];
-      for (const track of fresh) {
-        // Right behind, so that others see no picture that is not there. What was muted when a track of this kind was
-        // last published may still be.
-        if (track.silent || known) asked.push(this.#mute(track, track.silent).catch(ignoreBlocked));
-      }
-      await Promise.all(asked);
+      const announced = this.#announce(stream);
+      // Right behind, so that others see no picture that is not there. What was muted when a track of this kind was
+      // last published may still be.
+      const states = fresh.filter((track) => track.silent || known).map((track) => this.#mute(track, track.silent).then(() => null, () => track));
+      await announced;
+      // Publishing may have taken another session, which knows nothing of it.
+      for (const track of await Promise.all(states)) if (track !== null) await this.#mute(track, track.silent).catch(ignoreBlocked);
       // A section that is there already may have carried another track.
       await Promise.all(fresh.map((track) => this.#refresh(stream, track.trackMediaType)));
       await Promise.all(fresh.map((track) => this.#sections.arrival(this.#key(track))));

@@ -110,6 +110,8 @@
 
 /** Seconds from 1900, where NTP begins, to 1970. */
 const NTP_TO_UNIX_S = 2_208_988_800;
+/** How much too early the server's sender reports place what was captured (`WALLCLOCK_MARGIN` in src/rtc/egress.rs). */
+const CAPTURE_MARGIN_MS = 2_000;
 /** Beyond this it is no delay but a clock that nobody set. */
 const MAX_DELAY_MS = 60_000;
 
@@ -270,7 +272,7 @@ function end2EndDelay(rtp, report, rttMs = 0) {
   const sentAt = report && number(report, 'remoteTimestamp');
   if (playout === undefined || report === undefined || sentAt === undefined) return undefined;
   const offsetMs = report.timestamp - rttMs / 2 - unixMs(sentAt);
-  const delayMs = rtp.timestamp - (unixMs(playout) + offsetMs);
+  const delayMs = rtp.timestamp - (unixMs(playout) + CAPTURE_MARGIN_MS + offsetMs);
   return delayMs >= 0 && delayMs < MAX_DELAY_MS ? Math.round(delayMs) : undefined;
 }
 

@@ -283,6 +283,30 @@ test('media that the server has lost, or that give up, make the core join anew',
   assert.deepEqual(media.calls, ['reset', 'reset']);
 });
 
+test('what cannot be published or received because the server has lost the media is asked for in the next session', async () => {
+  const { world, client } = await inRoom({ participants: [participant('bob', [camera])] });
+  const publishing = client.publish('camera', { audio: true, video: true });
+  const subscribing = client.subscribe('bob', 'camera');
+  await settle();
+  await world.socket.refuse('publish', 'media_lost');
+  await world.pass(500);
+  await world.socket.open();
+  await world.socket.grant('join', joinReply({ session: 's2', participants: [participant('bob', [camera])] }));
+  assert.deepEqual(world.socket.asked, ['join', 'subscribe', 'publish']);
+  await world.socket.grant('publish', published());
+  await world.socket.grant('subscribe', subscribed());
+  await Promise.all([publishing, subscribing]);
+  const again = assert.rejects(client.publish('screen', { audio: false, video: true }), { reason: 'media_lost' });
+  await settle();
+  await world.socket.refuse('publish', 'media_lost');
+  await world.pass(1000);
+  await world.socket.open();
+  await world.socket.grant('join', joinReply({ session: 's3', participants: [participant('bob', [camera])] }));
+  const { id } = world.socket.sent.filter(({ stream }) => stream === 'screen').at(-1);
+  await world.socket.say({ id, error: { code: 'media_lost', message: 'again' } });
+  await again;
+});
+
 test('media may send candidates and ask for an ICE restart', async () => {
   const { world, made } = await inRoom();
   made.uplink.candidate('candidate:1', '0');

@@ -309,6 +309,22 @@ test('media that break are told, repaired by an ICE restart, and told again', as
   assert.deepEqual(made.world.socket.asked, ['join'], 'a failed DTLS is repaired by joining anew');
 });
 
+test('who only sends restarts ICE when the server reports nothing any longer', async () => {
+  const made = await inRoom();
+  await publishing(made);
+  const [connection] = made.connections;
+  connection.ice('connected');
+  const transport = (bytes) => [{ id: 'T', type: 'transport', timestamp: made.world.now, bytesReceived: bytes, bytesSent: 1 }];
+  for (let second = 1; second <= 8; second += 1) {
+    connection.report = transport(second * 100);
+    await made.world.pass(1000);
+  }
+  await made.world.pass(2000);
+  assert.ok(!made.world.socket.asked.includes('ice_restart'));
+  await made.world.pass(1000);
+  assert.equal(made.world.socket.asked.filter((type) => type === 'ice_restart').length, 1);
+});
+
 test('another network is looked at in signalling and media at once; a page that goes away leaves', async () => {
   const made = await inRoom();
   await publishing(made);

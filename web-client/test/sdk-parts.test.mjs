@@ -3,6 +3,7 @@ import test from 'node:test';
 import { codecsIn, h264First } from '../sdk/codecs.js';
 import { audioConfig, videoConfig, videoConstraints, videoEncoding } from '../sdk/encoder-config.js';
 import { IceRepair } from '../sdk/ice-repair.js';
+import { Pulse } from '../sdk/pulse.js';
 import { grade, networkQuality } from '../sdk/quality.js';
 import { askForStereo } from '../sdk/sdp.js';
 import { sectionKey, Sections } from '../sdk/sections.js';
@@ -113,6 +114,55 @@ test('another network restarts ICE that seems well; a wake-up only what is ill',
   made.changed('disconnected');
   made.check();
   assert.equal(asked.length, 2);
+});
+
+test('media that stop coming restart ICE that has noticed nothing yet', async () => {
+  const { world, asked, told, made } = repair();
+  made.suspect();
+  made.changed('connected');
+  made.suspect();
+  made.suspect();
+  assert.equal(asked.length, 1);
+  asked[0].grant();
+  await world.pass(3999);
+  made.suspect();
+  assert.equal(asked.length, 1, 'one restart at a time');
+  await world.pass(1);
+  assert.deepEqual([asked.length, told, world.timers], [1, [], 0]);
+});
+
+test('a second without a packet is a stall, once, and only after media have flowed for a while', async () => {
+  const world = new World();
+  let newest = undefined;
+  let stalls = 0;
+  const pulse = new Pulse({ clock: world.platform.clock, stallMs: 1000, newest: () => newest, stalled: () => (stalls += 1) });
+  const flow = async (ms) => {
+    for (let passed = 0; passed < ms; passed += 250) {
+      newest = world.now;
+      await world.pass(250);
+    }
+  };
+  pulse.start();
+  await world.pass(10_000);
+  assert.equal(stalls, 0, 'nothing has come yet');
+  await flow(6000);
+  await world.pass(750);
+  assert.equal(stalls, 0);
+  await world.pass(500);
+  assert.equal(stalls, 1);
+  await world.pass(60_000);
+  await flow(2000);
+  await world.pass(60_000);
+  assert.equal(stalls, 1, 'a stream that stutters is no path that is gone');
+  await flow(6000);
+  await world.pass(1250);
+  assert.equal(stalls, 2);
+  await flow(6000);
+  newest = undefined;
+  await world.pass(60_000);
+  assert.equal(stalls, 2, 'where nothing is expected nothing is missed');
+  pulse.stop();
+  assert.equal(world.timers, 0);
 });
 
 test('a subscription asks for what is wanted in the end, one request after the other', async () => {

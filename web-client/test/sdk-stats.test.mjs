@@ -32,8 +32,9 @@ function report(seconds) {
     { id: 'RV', type: 'remote-inbound-rtp', kind: 'video', timestamp, localId: 'OV', packetsLost: 7, fractionLost: 0.1, roundTripTime: 0.03, jitter: 0.004 },
     { id: 'IA', type: 'inbound-rtp', kind: 'audio', mid: '2', timestamp, bytesReceived: 4_000 * seconds, packetsReceived: 50 * seconds, packetsLost: 0, jitter: 0.002,
       jitterBufferDelay: 960 * seconds, jitterBufferEmittedCount: 48_000 * seconds, concealedSamples: 480 * seconds, totalSamplesReceived: 48_000 * seconds,
-      audioLevel: 0.5, codecId: 'C2', remoteId: 'SA', estimatedPlayoutTimestamp: timestamp - 5_000 - 120 + NTP_TO_UNIX_MS },
-    // A sender whose clock is five seconds behind; its report was ten milliseconds under way.
+      audioLevel: 0.5, codecId: 'C2', remoteId: 'SA', estimatedPlayoutTimestamp: timestamp - 2_000 - 5_000 - 120 + NTP_TO_UNIX_MS },
+    // A server that places what was captured two seconds too early, on a clock that is five seconds behind; its report
+    // was ten milliseconds under way.
     { id: 'SA', type: 'remote-outbound-rtp', kind: 'audio', timestamp: timestamp - 400, remoteTimestamp: timestamp - 400 - 10 - 5_000 },
     { id: 'IV', type: 'inbound-rtp', kind: 'video', mid: '3', timestamp, bytesReceived: 50_000 * seconds, packetsReceived: 95 * seconds, packetsLost: 5 * seconds,
       jitter: 0.005, framesReceived: 20 * seconds, framesDecoded: 19 * seconds, framesDropped: 1 * seconds, frameWidth: 368, frameHeight: 640,

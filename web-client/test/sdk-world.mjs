@@ -75,6 +75,14 @@ export class FakeConnection extends EventTarget {
     return this.transceivers;
   }
 
+  getSenders() {
+    return this.transceivers.map(({ sender }) => sender);
+  }
+
+  getReceivers() {
+    return this.transceivers.map(({ receiver }) => receiver);
+  }
+
   /** @param {{ sdp: string }} description */
   async setRemoteDescription({ sdp }) {
     if (this.refusal !== null) throw this.refusal;

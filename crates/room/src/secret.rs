@@ -53,12 +53,14 @@ const PLACEHOLDER_WORDS: [&str; 33] = [
     "hex",
 ];
 
-/// A secret that signs and verifies tokens. It prints as `[redacted]` and is not serialisable.
+/// A secret that signs and verifies. It prints as `[redacted]` and is not serialisable.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// The key. Whoever asks for it signs or compares with it, and shows it to nobody.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }

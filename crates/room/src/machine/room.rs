@@ -100,6 +100,12 @@ impl Room {
         self.participants.values().map(Participant::info)
     }
 
+    /// How many streams they publish.
+    #[must_use]
+    pub fn stream_count(&self) -> usize {
+        self.participants.values().map(|participant| participant.streams.len()).sum()
+    }
+
     /// One of them.
     #[must_use]
     pub fn participant(&self, uid: &Uid) -> Option<ParticipantInfo> {

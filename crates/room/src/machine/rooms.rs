@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::time::Instant;
 
 use super::{Effect, Limits, Now, Refusal, Resumed, Room, RoomKey};
@@ -51,6 +52,12 @@ impl Rooms {
     /// All rooms, by address.
     pub fn iter(&self) -> impl Iterator<Item = &Room> + '_ {
         self.rooms.values().map(|entry| &entry.room)
+    }
+
+    /// The rooms whose address comes after this one, by address; all if there is none.
+    pub fn iter_after(&self, key: Option<&RoomKey>) -> impl Iterator<Item = &Room> + '_ {
+        let start = key.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rooms.range((start, Bound::Unbounded)).map(|(_, entry)| &entry.room)
     }
 
     /// One room.
