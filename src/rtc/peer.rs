@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use queqiao_room::{Grant, StreamKey, StreamKind};
 use slab::Slab;
 use smallvec::SmallVec;
-use str0m::media::Mid;
 use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tracing::{debug, info, trace, warn};
