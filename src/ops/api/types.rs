@@ -1,6 +1,5 @@
 //! What goes over the wire. Each type is both serialised and described in the OpenAPI document.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 use queqiao_room::signal::{Attributes, MediaKind, Platform, Presence, TrackState, UserId};
