@@ -29,16 +29,17 @@ for (const { name, audio } of [
 ]) {
   test(`a browser sees and hears what the native participant publishes of ${name}`, { timeout: 90_000 }, async (t) => {
     const scope = scopeOf(t);
-    const path = await film(scope, name, { seconds: 20, audio });
+    const path = await film(scope, name, { seconds: 24, audio });
     const room = `native-${name.replace('.', '-')}`;
     const peer = publishFile(scope, s.server, { room, uid: 'film' }, path);
     await peer.said('published', 8000);
     const viewer = await s.browser.watchWhenLive({ url: s.server.whepUrl(`${room}/film`) });
     t.diagnostic(`first picture after ${await viewer.firstFrame(5000)} ms`);
-    await sleep(10_000);
+    await sleep(14_000);
     const recording = await viewer.recording();
     await viewer.stop();
-    assertContent(t, recording, { seconds: 7, skip: 2 });
+    // A file begins in the middle of everything: Chromium takes its time to find its pace.
+    assertContent(t, recording, { seconds: 7, skip: 5 });
     assert.equal(await peer.ended(), 0, peer.child.tail());
   });
 }

@@ -5,6 +5,7 @@ mod directory;
 mod dtls;
 mod egress;
 mod ended;
+mod feeds;
 mod ingest;
 mod negotiate;
 mod negotiation;

@@ -5,20 +5,19 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use slab::Slab;
 use str0m::ice::StunMessage;
 use tracing::{debug, error, info, trace};
 
 use super::directory::{Claim, Command, Directory, Inbox, Inboxes, SessionId};
 use super::ended::Ended;
+use super::feeds::{Feeds, Viewer};
 use super::peer::Peer;
 use super::sessions::{Session, Sessions};
 use super::socket::{Batch, Socket};
 use super::{Change, Error};
-use crate::hub::{Consumer, Hub, RtpUnit, Stream};
+use crate::hub::{Hub, RtpUnit, Stream};
 
 const SOCKET: mio::Token = mio::Token(0);
 const WAKER: mio::Token = mio::Token(1);
@@ -32,28 +31,6 @@ const MAX_FOREIGN: usize = 4_096;
 
 /// Batches of datagrams handled before other work of the worker gets its turn.
 const MAX_BATCHES: usize = 16;
-
-/// A viewer: a session of this worker, and the number that the stream has in it.
-type Viewer = (usize, usize);
-
-/// A subscription of this worker to a stream, shared by all its viewers.
-struct Feed {
-    stream: Arc<Stream>,
-    consumer: Consumer<RtpUnit>,
-    viewers: Vec<Viewer>,
-    waker: Waker,
-}
-
-struct FeedWaker {
-    inbox: Arc<Inbox>,
-    slot: usize,
-}
-
-impl Wake for FeedWaker {
-    fn wake(self: Arc<Self>) {
-        self.inbox.feed_ready(self.slot);
-    }
-}
 
 /// What a session needs of its worker.
 pub(super) struct Shared {
@@ -73,7 +50,7 @@ pub(super) struct Worker {
     commands: Receiver<Command>,
     sessions: Sessions,
     foreign: HashMap<SocketAddr, usize>,
-    feeds: Slab<Feed>,
+    feeds: Feeds,
     /// What a feed delivered and to whom, kept for its capacity.
     units: Vec<RtpUnit>,
     viewers: Vec<Viewer>,
@@ -103,7 +80,7 @@ impl Worker {
             commands,
             sessions: Sessions::default(),
             foreign: HashMap::new(),
-            feeds: Slab::new(),
+            feeds: Feeds::default(),
             units: Vec::new(),
             viewers: Vec::new(),
             unflushed: Vec::new(),
@@ -221,13 +198,8 @@ impl Worker {
 
     /// Sends what a feed has to all its viewers here.
     fn forward(&mut self, slot: usize, now: Instant) {
-        let Some(feed) = self.feeds.get(slot) else { return };
-        let cx = Context::from_waker(&feed.waker);
         let (mut units, mut viewers) = (std::mem::take(&mut self.units), std::mem::take(&mut self.viewers));
-        while let Poll::Ready(unit) = feed.consumer.poll_next(&cx) {
-            units.push(unit);
-        }
-        viewers.extend_from_slice(&feed.viewers);
+        self.feeds.take(slot, &mut units, &mut viewers);
         for (key, index) in viewers.drain(..) {
             let mut first = false;
             self.with_session(key, |peer, unflushed, _, _| {
@@ -370,7 +342,7 @@ impl Worker {
         }
         self.sessions.rearm(key, now);
         for index in leaves {
-            self.leave((key, index));
+            self.feeds.leave((key, index));
         }
         for (index, stream) in joins {
             self.join((key, index), &stream, now);
@@ -400,19 +372,7 @@ impl Worker {
 
     /// Subscribes a viewer to `stream`, through the worker's one subscription to it.
     fn join(&mut self, viewer: Viewer, stream: &Arc<Stream>, now: Instant) {
-        let known =
-            self.feeds.iter().find(|(_, feed)| Arc::ptr_eq(&feed.stream, stream)).map(|(slot, _)| slot);
-        let slot = known.unwrap_or_else(|| {
-            let entry = self.feeds.vacant_entry();
-            let slot = entry.key();
-            let waker = Waker::from(Arc::new(FeedWaker { inbox: Arc::clone(&self.shared.inbox), slot }));
-            let consumer = stream.subscribe_rtp();
-            entry.insert(Feed { stream: Arc::clone(stream), consumer, viewers: Vec::new(), waker });
-            slot
-        });
-        if let Some(feed) = self.feeds.get_mut(slot) {
-            feed.viewers.push(viewer);
-        }
+        let slot = self.feeds.join(viewer, stream, &self.shared.inbox);
         let (key, index) = viewer;
         self.with_peer(key, now, |peer, socket, shared| {
             peer.start_playing(index, now);
@@ -421,13 +381,6 @@ impl Worker {
         // Registers the waker of a new feed.
         self.forward(slot, now);
         self.flush(now);
-    }
-
-    fn leave(&mut self, viewer: Viewer) {
-        self.feeds.retain(|_, feed| {
-            feed.viewers.retain(|other| *other != viewer);
-            !feed.viewers.is_empty()
-        });
     }
 
     /// Ends a session properly: the peer is told.
@@ -449,9 +402,6 @@ impl Worker {
     fn remove(&mut self, key: usize) {
         let Some(session) = self.sessions.remove(key) else { return };
         self.directory.remove(session.peer.id());
-        self.feeds.retain(|_, feed| {
-            feed.viewers.retain(|(viewer, _)| *viewer != key);
-            !feed.viewers.is_empty()
-        });
+        self.feeds.leave_all(key);
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use queqiao_room::signal::{EndReason, Tracks};
 use queqiao_room::{Error as RoomError, Grant, Permission, StreamKey};
 use queqiao_rtmp::address::Address;
 use queqiao_rtmp::server::{Config, Event, Level, PlayRequest, PublishRequest, Session};
@@ -17,10 +16,13 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use tracing::{Span, info, info_span, warn};
 
 use super::Shared;
+use super::closed::{Closed, by_room};
 use super::control::Control;
 use super::denial::Denial;
 use super::egress::{CHUNK_SIZE, Egress};
 use super::ingest::{Ingest, Notice};
+use super::leisure::{LEISURE_AFTER, next_batch};
+use super::observed::Observed;
 use super::socket::{Ready, Socket};
 use crate::hub::{NativeForm, PublisherControl};
 use crate::rooms::{Credential, Link, LinkEnd, Protocol};
@@ -34,51 +36,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last words to a client may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a publisher is without an audience before it is read at leisure.
-const LEISURE_AFTER: Duration = Duration::from_secs(2);
-
-/// How often a publisher without an audience is read. Its frames only feed the cached GOP, and whoever joins has them
-/// read at once.
-const LEISURE: Duration = Duration::from_millis(200);
-
-/// Publishers without an audience are read at this many different times within [`LEISURE`]: together, so that their
-/// thread wakes once for many, but not all together, so that nobody else waits for long.
-const LEISURE_SLOTS: u32 = 4;
-
-/// How long after its first frame it is clear which tracks a publisher sends: encoders start both within half a second.
-const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
-
 /// Messages written in one system call.
 const MAX_SLICES: usize = 16;
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-enum Closed {
-    #[error("closed by the client")]
-    ByClient,
-    #[error("closed by the client's protocol error: {0}")]
-    Protocol(#[from] queqiao_rtmp::Error),
-    #[error("connection lost: {0}")]
-    Io(#[from] io::Error),
-    #[error("nothing published or played in time")]
-    HandshakeTimeout,
-    #[error("silent for too long")]
-    Idle,
-    #[error("the client does not read what it is sent")]
-    Stalled,
-    #[error("refused: {code}: {message}")]
-    Refused { code: &'static str, message: String },
-    #[error("codec {0} is not carried")]
-    UnsupportedCodec(String),
-    #[error("another publisher took the stream")]
-    Replaced,
-    #[error("the publisher did not come, or left")]
-    NoPublisher,
-    #[error("{0}")]
-    ByRoom(LinkEnd),
-    #[error("the server is shutting down")]
-    Shutdown,
-}
 
 enum Role {
     Idle,
@@ -92,27 +51,6 @@ struct Publisher {
     /// The publisher's place in its room.
     link: Link,
     tracks: Observed,
-}
-
-/// What the room has been told of a publisher's tracks.
-#[derive(Default)]
-struct Observed {
-    /// When to look at what has come.
-    next: Option<Instant>,
-    told: Option<Tracks>,
-}
-
-impl Observed {
-    /// What the room has to be told, once a publisher has had the time to send of each track.
-    fn news(&mut self, seen: Option<Tracks>, now: Instant) -> Option<Tracks> {
-        let seen = seen?;
-        let next = *self.next.get_or_insert(now + OBSERVE_INTERVAL);
-        if now < next || self.told == Some(seen) {
-            return None;
-        }
-        self.told = Some(seen);
-        Some(seen)
-    }
 }
 
 /// What woke the connection.
@@ -500,37 +438,5 @@ impl Connection {
             self.socket.write_all(&bytes).await?;
         }
         self.socket.close().await
-    }
-}
-
-/// A newer publisher is known by two ways, and told as one.
-const fn by_room(end: LinkEnd) -> Closed {
-    match end {
-        LinkEnd::Ended(EndReason::Replaced) => Closed::Replaced,
-        end => Closed::ByRoom(end),
-    }
-}
-
-/// The next of the times at which a publisher without an audience is read that connected at `opened`.
-fn next_batch(epoch: Instant, opened: Instant, now: Instant) -> Instant {
-    let slot = opened.duration_since(epoch).subsec_millis() % LEISURE_SLOTS;
-    let offset = LEISURE / LEISURE_SLOTS * slot;
-    let since = (now.duration_since(epoch) + LEISURE - offset).as_nanos() % LEISURE.as_nanos();
-    now + LEISURE - Duration::from_nanos(u64::try_from(since).unwrap_or(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn publishers_without_an_audience_are_read_together_at_a_few_fixed_times() {
-        let epoch = Instant::now();
-        let at = |millis| epoch + Duration::from_millis(millis);
-        assert_eq!(next_batch(epoch, at(8), at(1_010)), at(1_200));
-        assert_eq!(next_batch(epoch, at(400), at(1_190)), at(1_200), "another of the same slot");
-        assert_eq!(next_batch(epoch, at(8), at(1_200)), at(1_400), "never twice at once");
-        assert_eq!(next_batch(epoch, at(9), at(1_190)), at(1_250));
-        assert_eq!(next_batch(epoch, at(3), at(100)), at(150), "before its slot's first time");
     }
 }

@@ -1,10 +1,13 @@
 //! RTMP: a listener, one task per connection, and the way in and out of the hub.
 
+mod closed;
 mod connection;
 mod control;
 mod denial;
 mod egress;
 mod ingest;
+mod leisure;
+mod observed;
 mod socket;
 mod threads;
 
