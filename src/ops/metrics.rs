@@ -10,6 +10,9 @@ use axum::response::IntoResponse;
 use super::api::Ops;
 use super::webhooks::Counts;
 
+/// Name, help and value of what is counted for each endpoint.
+type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
+
 /// Text with one family of metrics after the other.
 #[derive(Default)]
 struct Page(String);
@@ -44,7 +47,7 @@ fn page(ops: &Ops) -> String {
     page.gauge("streams", "Streams that participants publish.", totals.streams);
     page.gauge("webrtc_sessions", "WebRTC sessions.", ops.rtc.sessions());
     let counts: Vec<_> = ops.webhooks.iter().map(|endpoint| (endpoint.name(), endpoint.counts())).collect();
-    let counters: [(&str, &str, fn(&Counts) -> u64); 3] = [
+    let counters: [Counter; 3] = [
         ("webhooks_delivered_total", "Webhooks that their endpoint took.", |counts| counts.delivered),
         ("webhooks_failed_total", "Attempts to deliver a webhook that failed.", |counts| counts.failed),
         ("webhooks_dropped_total", "Webhooks that were given up.", |counts| counts.dropped),

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn who_comes_later_is_told_what_is_known() {
         let mut quality = Quality::default();
-        quality.report(&room(), &uid(1), &stats(1, 2));
+        quality.report(&room(), &uid(1), stats(1, 2));
         quality.take_news();
         quality.tell_again(&room());
         assert_eq!(quality.take_news().len(), 1);

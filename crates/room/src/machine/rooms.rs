@@ -57,7 +57,7 @@ impl Rooms {
     /// The rooms whose address comes after this one, by address; all if there is none.
     pub fn iter_after(&self, key: Option<&RoomKey>) -> impl Iterator<Item = &Room> + '_ {
         let start = key.map_or(Bound::Unbounded, Bound::Excluded);
-        self.rooms.range((start, Bound::Unbounded)).map(|(_, entry)| &entry.room)
+        self.rooms.range::<RoomKey, _>((start, Bound::Unbounded)).map(|(_, entry)| &entry.room)
     }
 
     /// One room.
