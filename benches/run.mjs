@@ -11,6 +11,7 @@ import * as glassToGlass from './glass_to_glass.mjs';
 import { load } from './lib/context.mjs';
 import * as lipSync from './lip_sync.mjs';
 import { ROWS, format } from './lib/table.mjs';
+import * as rooms from './rooms.mjs';
 
 /**
  * @typedef {import('./lib/context.mjs').Context} Context
@@ -35,6 +36,12 @@ const MEASUREMENTS = [
   { rows: ['more_webrtc_cpu', 'more_webrtc_memory'], run: (context) => load(context, 'more-webrtc') },
   { rows: ['more_rtmp_cpu'], run: (context) => load(context, 'more-rtmp') },
   { rows: ['memory_rtmp'], run: (context) => load(context, 'memory-rtmp') },
+  { rows: ['join_picture'], run: rooms.chromiumJoinsRoom },
+  { rows: ['room_connect'], run: (context) => load(context, 'room-connect') },
+  { rows: ['room_joins'], run: (context) => load(context, 'room-joins') },
+  { rows: ['signal_cut'], run: rooms.signallingCut },
+  { rows: ['media_cut'], run: rooms.mediaCut },
+  { rows: ['room_of_thirty'], run: (context) => load(context, 'room-of-thirty') },
 ];
 
 const mode = process.env['BENCH'] ?? 'full';

@@ -9,8 +9,8 @@ media=.cache/bench/media.flv
 scripts/setup-build.sh
 scripts/setup-tests.sh
 cargo build --locked --release -p queqiao -p queqiao-bench
-if [ ! -f $media ] || [ benches/media.sh -nt $media ]; then
+if [ ! -f $media ] || [ crates/load/media/encode.sh -nt $media ]; then
   mkdir -p .cache/bench
-  benches/media.sh $media
+  crates/load/media/encode.sh $media 25
 fi
 QUEQIAO_BIN=${CARGO_TARGET_DIR:-target}/release/queqiao exec node benches/run.mjs

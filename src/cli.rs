@@ -27,6 +27,8 @@ Examples:
       A server for everybody. The file names the apps.
   queqiao token --config queqiao.toml --app myapp --room r1 --uid alice --role host --ttl 1h
       A token with which alice may publish in room r1 for an hour.
+  queqiao load --rooms 10 --participants 8 --rtmp-publishers 1 --duration 1m --json report.json
+      Ten rooms of nine who all send and eight who all receive, for a minute.
 
 Every setting can also be an environment variable: QUEQIAO_HTTP, QUEQIAO_LIMITS__MAX_STREAMS, …
 Flags go over variables, variables over the file.";
@@ -45,6 +47,11 @@ pub(crate) enum Command {
     ///
     /// The app must be in the configuration; its first secret signs. Standard output gets the token and nothing else.
     Token(TokenArgs),
+    /// Fill rooms of a server and measure how they are served
+    ///
+    /// Participants join by signalling, publish and receive by WebRTC and RTMP, and leave when the time is over. The
+    /// report goes to standard output. The exit code is not zero if anybody failed. docs/load.md says how to read it.
+    Load(queqiao_load::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +108,11 @@ pub(crate) fn run_config_check(flags: &Flags, out: &mut impl Write) -> Result<()
 pub(crate) fn run_config_show(flags: &Flags, out: &mut impl Write) -> Result<()> {
     writeln!(out, "{}", Config::load(flags)?.to_toml()?.trim_end())?;
     Ok(())
+}
+
+/// `queqiao load`. Says whether all went well.
+pub(crate) fn run_load(options: &queqiao_load::Options, out: &mut impl Write) -> Result<bool> {
+    Ok(queqiao_load::command(options, out)?)
 }
 
 /// `queqiao token`.

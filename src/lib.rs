@@ -26,7 +26,8 @@ use cli::{Command, ConfigCommand};
 /// What the command `queqiao` does. Errors go to standard error, in words.
 pub fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             // A broken standard error leaves nobody to tell.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -35,7 +36,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<()> {
+/// Returns whether what was asked for went well, where that is not an error of its own.
+fn run() -> Result<bool> {
     let mut out = std::io::stdout();
     match cli::parse().command {
         Command::Serve(flags) => {
@@ -45,10 +47,12 @@ fn run() -> Result<()> {
                 .with_writer(std::io::stderr)
                 .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
                 .init();
-            server::run(config)
+            server::run(config)?;
         }
-        Command::Config(ConfigCommand::Check(flags)) => cli::run_config_check(&flags, &mut out),
-        Command::Config(ConfigCommand::Show(flags)) => cli::run_config_show(&flags, &mut out),
-        Command::Token(args) => cli::run_token(&args, &mut out),
+        Command::Config(ConfigCommand::Check(flags)) => cli::run_config_check(&flags, &mut out)?,
+        Command::Config(ConfigCommand::Show(flags)) => cli::run_config_show(&flags, &mut out)?,
+        Command::Token(args) => cli::run_token(&args, &mut out)?,
+        Command::Load(options) => return cli::run_load(&options, &mut out),
     }
+    Ok(true)
 }

@@ -4,8 +4,9 @@
  * @typedef {object} Row
  * @property {string} id
  * @property {string} what
- * @property {'ms' | '%' | 'KB'} unit
- * @property {number} [limit] the goal; rows without one explain another
+ * @property {'ms' | '%' | 'KB' | '/s' | 'us'} unit
+ * @property {number} [limit] the goal, which is to be at most this, or at least where `more` is better; rows without one explain another
+ * @property {true} [more] whether more is better
  * @property {string} srs
  */
 
@@ -35,6 +36,12 @@ export const ROWS = [
   { id: 'more_webrtc_memory', what: 'memory: each further WebRTC viewer', unit: 'KB', limit: 350, srs: '700 KB' },
   { id: 'more_rtmp_cpu', what: 'CPU: each further RTMP player', unit: '%', limit: 0.012, srs: '0.012-0.036 %' },
   { id: 'memory_rtmp', what: 'memory: an RTMP publisher', unit: 'KB', limit: 800, srs: '2700 KB' },
+  { id: 'join_picture', what: 'room: join to first picture in Chromium', unit: 'ms', limit: 400, srs: '-' },
+  { id: 'room_connect', what: 'room: a WebRTC peer connects', unit: 'ms', limit: 100, srs: '-' },
+  { id: 'room_joins', what: 'room of 100: joins a second and core', unit: '/s', limit: 300, more: true, srs: '-' },
+  { id: 'signal_cut', what: 'signalling cut: media gap', unit: 'ms', limit: 67, srs: '-' },
+  { id: 'media_cut', what: 'UDP back on another port: to the picture', unit: 'ms', limit: 2000, srs: '-' },
+  { id: 'room_of_thirty', what: 'room of 30: CPU for a forwarded packet', unit: 'us', limit: 12, srs: '-' },
 ];
 
 /**
@@ -71,7 +78,8 @@ function text(row, value) {
 /** @param {Row} row @param {Result} result */
 function verdict(row, result) {
   if (row.limit === undefined) return '';
-  return (result.p95 ?? result.p50) <= row.limit ? 'yes' : 'NO';
+  const value = result.p95 ?? result.p50;
+  return (row.more ? value >= row.limit : value <= row.limit) ? 'yes' : 'NO';
 }
 
 /**

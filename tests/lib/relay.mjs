@@ -31,13 +31,16 @@ function runRelay({ host, port, loss, seed }) {
   const passed = { upForwarded: 0, upDropped: 0, downForwarded: 0, downDropped: 0 };
   /** One socket towards the server per browser address. @type {Map<string, import('node:dgram').Socket>} */
   const upstream = new Map();
+  let passing = true;
   const front = createSocket('udp4');
   front.on('message', (message, from) => {
+    if (!passing) return;
     const key = `${from.address}:${from.port}`;
     let socket = upstream.get(key);
     if (!socket) {
       socket = createSocket('udp4');
       socket.on('message', (reply) => {
+        if (!passing) return;
         if (lose() < loss) passed.downDropped += 1;
         else {
           passed.downForwarded += 1;
@@ -53,7 +56,16 @@ function runRelay({ host, port, loss, seed }) {
     }
   });
   front.bind(0, '127.0.0.1', () => parentPort?.postMessage({ port: front.address().port }));
-  parentPort?.on('message', () => parentPort?.postMessage({ passed }));
+  parentPort?.on('message', (command) => {
+    if (command === 'cut') passing = false;
+    if (command === 'mend') {
+      // What passes from now on comes from other ports, as behind a router that has forgotten its table.
+      for (const socket of upstream.values()) socket.close();
+      upstream.clear();
+      passing = true;
+    }
+    parentPort?.postMessage({ passed });
+  });
 }
 
 /** A running relay. */
@@ -66,9 +78,24 @@ class Relay {
 
   /** @returns {Promise<Passed>} */
   passed() {
+    return this.#command('passed');
+  }
+
+  /** Lets nothing through. */
+  async cut() {
+    await this.#command('cut');
+  }
+
+  /** Lets everything through again, towards the server from other ports than before. */
+  async mend() {
+    await this.#command('mend');
+  }
+
+  /** @param {'passed' | 'cut' | 'mend'} name @returns {Promise<Passed>} */
+  #command(name) {
     return new Promise((resolve) => {
       this.worker.once('message', (message) => resolve(message.passed));
-      this.worker.postMessage('passed');
+      this.worker.postMessage(name);
     });
   }
 }

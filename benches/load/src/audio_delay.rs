@@ -16,10 +16,12 @@ use queqiao_rtmp::client::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use crate::media::{AAC_SAMPLES, OPUS_SAMPLES, RATE, Times};
-use crate::rtc::Received;
-use crate::rtmp::Sent;
-use crate::{Bench, rtc, rtmp, stats};
+use crate::sent::Sent;
+use crate::sent::Times;
+use crate::{Bench, stats};
+use queqiao_load::media::{AAC_SAMPLES, OPUS_SAMPLES, RATE};
+use queqiao_load::whip::Received;
+use queqiao_load::{rtmp, whip};
 
 /// Nothing but a beep is as loud as this.
 const LOUD: f32 = 0.35;
@@ -43,11 +45,11 @@ async fn aac_to_opus(bench: &Bench) -> Result<()> {
     let mut tasks = bench.tasks();
     let sent = Sent::default();
     let media = bench.media();
-    tasks.spawn(rtmp::publish(media.clone(), server.rtmp("a"), 0, sent.clone()));
+    tasks.spawn(rtmp::publish(media.clone(), server.rtmp("a"), 0, sent.observer()));
     bench.until_published(&sent).await?;
     let arrived: Arc<Mutex<Packets>> = Arc::default();
     let sink = Arc::clone(&arrived);
-    tasks.spawn(rtc::watch(server.whep("a"), move |received| {
+    tasks.spawn(whip::watch(server.whep("a"), move |received| {
         if let Received::Audio(packet) = received {
             let packet = (packet.timestamp, Bytes::copy_from_slice(&packet.payload));
             sink.lock().unwrap_or_else(PoisonError::into_inner).push(packet);
@@ -72,7 +74,7 @@ async fn opus_to_aac(bench: &Bench) -> Result<()> {
     let mut tasks = bench.tasks();
     let sent = Sent::default();
     let media = bench.media();
-    tasks.spawn(rtc::publish(media.clone(), server.whip("a"), 0, sent.clone()));
+    tasks.spawn(whip::publish(media.clone(), server.whip("a"), 0, sent.observer()));
     bench.until_published(&sent).await?;
     let arrived: Arc<Mutex<Packets>> = Arc::default();
     let sink = Arc::clone(&arrived);

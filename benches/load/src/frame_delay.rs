@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use queqiao_rtmp::client::Event;
 
-use crate::media::{Times, marked};
-use crate::rtc::{Pictures, Received};
-use crate::rtmp::Sent;
-use crate::{Bench, rtc, rtmp, stats};
+use crate::sent::Sent;
+use crate::sent::Times;
+use crate::{Bench, stats};
+use queqiao_load::mark::Mark;
+use queqiao_load::whip::{Pictures, Received};
+use queqiao_load::{rtmp, whip};
 
 const SETTLE: Duration = Duration::from_secs(4);
 
@@ -25,16 +27,16 @@ async fn from_rtmp(bench: &Bench) -> Result<()> {
     let server = bench.server("frame-delay-rtmp").await?;
     let mut tasks = bench.tasks();
     let sent = Sent::default();
-    tasks.spawn(rtmp::publish(bench.media(), server.rtmp("a"), 0, sent.clone()));
+    tasks.spawn(rtmp::publish(bench.media(), server.rtmp("a"), 0, sent.observer()));
     bench.until_published(&sent).await?;
     let (at_viewer, at_player) = (Times::default(), Times::default());
     let times = at_viewer.clone();
     let mut pictures = Pictures::default();
-    tasks.spawn(rtc::watch(server.whep("a"), move |received| {
+    tasks.spawn(whip::watch(server.whep("a"), move |received| {
         if let Received::Video(packet) = received
-            && let Some((number, _)) = pictures.push(packet)
+            && let Some((mark, _)) = pictures.push(packet)
         {
-            times.note(number.into(), packet.timestamp);
+            times.note(mark.number.into(), packet.timestamp);
         }
         true
     }));
@@ -51,7 +53,7 @@ async fn from_webrtc(bench: &Bench) -> Result<()> {
     let server = bench.server("frame-delay-webrtc").await?;
     let mut tasks = bench.tasks();
     let sent = Sent::default();
-    tasks.spawn(rtc::publish(bench.media(), server.whip("a"), 0, sent.clone()));
+    tasks.spawn(whip::publish(bench.media(), server.whip("a"), 0, sent.observer()));
     bench.until_published(&sent).await?;
     let at_player = Times::default();
     tasks.spawn(play(server.rtmp("a"), at_player.clone()));
@@ -62,12 +64,12 @@ async fn from_webrtc(bench: &Bench) -> Result<()> {
     server.stop().await
 }
 
-fn play(url: String, times: Times) -> impl Future<Output = Result<()>> {
+fn play(url: String, times: Times) -> impl Future<Output = Result<(), queqiao_load::Error>> {
     rtmp::play(url, move |now, event| {
         if let Event::Video { payload, .. } = event
-            && let Some(number) = marked(&payload)
+            && let Some(mark) = Mark::find(&payload)
         {
-            times.note(number.into(), now);
+            times.note(mark.number.into(), now);
         }
         true
     })

@@ -8,9 +8,10 @@ use queqiao_rtmp::client::Event;
 use rand::Rng;
 use tokio::time::{sleep, timeout};
 
-use crate::rtc::{Pictures, Received};
-use crate::rtmp::Sent;
-use crate::{Bench, rtc, rtmp, stats};
+use crate::sent::Sent;
+use crate::{Bench, stats};
+use queqiao_load::whip::{Pictures, Received};
+use queqiao_load::{rtmp, whip};
 
 /// A newcomer who has seen nothing by then will not.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ pub(crate) async fn webrtc(bench: &Bench) -> Result<()> {
     let server = bench.server("join-webrtc").await?;
     let mut tasks = bench.tasks();
     let sent = Sent::default();
-    tasks.spawn(rtmp::publish(bench.media(), server.rtmp("a"), 0, sent.clone()));
+    tasks.spawn(rtmp::publish(bench.media(), server.rtmp("a"), 0, sent.observer()));
     bench.until_published(&sent).await?;
     let mut waits = Vec::new();
     for _ in 0..bench.count(20, 60) {
@@ -39,7 +40,7 @@ pub(crate) async fn webrtc(bench: &Bench) -> Result<()> {
         let asked = Instant::now();
         let mut pictures = Pictures::default();
         let mut shown = None;
-        let viewer = rtc::watch(server.whep("a"), |received| {
+        let viewer = whip::watch(server.whep("a"), |received| {
             if let Received::Video(packet) = received
                 && let Some((_, true)) = pictures.push(packet)
             {

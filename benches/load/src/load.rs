@@ -8,11 +8,12 @@ use anyhow::{Result, ensure};
 use queqiao_rtmp::client::Event;
 use tokio::time::sleep;
 
-use crate::media::FPS;
-use crate::rtc::Received;
-use crate::rtmp::Sent;
+use crate::sent::Sent;
 use crate::server::Server;
-use crate::{Bench, Tasks, rtc, rtmp, stats};
+use crate::{Bench, Tasks, stats};
+use queqiao_load::media::FPS;
+use queqiao_load::whip::Received;
+use queqiao_load::{rtmp, whip};
 
 /// Clients start this far apart: their frames and keyframes do not fall together, and neither do their handshakes.
 const STAGGER: Duration = Duration::from_millis(47);
@@ -60,7 +61,7 @@ async fn publish_rtmp(bench: &Bench, server: &Server, tasks: &mut Tasks, count: 
     for index in 0..count {
         let sent = Sent::default();
         let url = server.rtmp(&format!("p{index}"));
-        tasks.spawn(rtmp::publish(bench.media(), url, index % GOPS, sent.clone()));
+        tasks.spawn(rtmp::publish(bench.media(), url, index % GOPS, sent.observer()));
         sleep(STAGGER).await;
         if index + 1 == count {
             bench.until_published(&sent).await?;
@@ -71,7 +72,7 @@ async fn publish_rtmp(bench: &Bench, server: &Server, tasks: &mut Tasks, count: 
 
 async fn watch_webrtc(server: &Server, tasks: &mut Tasks, name: &str, count: &Count) {
     let count = Arc::clone(count);
-    tasks.spawn(rtc::watch(server.whep(name), move |received| {
+    tasks.spawn(whip::watch(server.whep(name), move |received| {
         if matches!(received, Received::Video(packet) if packet.header.marker) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -139,7 +140,7 @@ pub(crate) async fn webrtc_to_rtmp(bench: &Bench) -> Result<()> {
     for index in 0..PAIRS {
         let sent = Sent::default();
         let name = format!("p{index}");
-        tasks.spawn(rtc::publish(bench.media(), server.whip(&name), index % GOPS, sent.clone()));
+        tasks.spawn(whip::publish(bench.media(), server.whip(&name), index % GOPS, sent.observer()));
         bench.until_published(&sent).await?;
         play_rtmp(&server, &mut tasks, &name, &count).await;
     }

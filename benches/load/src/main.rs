@@ -3,12 +3,10 @@
 
 mod audio_delay;
 mod frame_delay;
-mod http;
 mod join;
 mod load;
-mod media;
-mod rtc;
-mod rtmp;
+mod rooms;
+mod sent;
 mod server;
 mod stats;
 
@@ -21,10 +19,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use queqiao_load::media::Media;
 use tokio::task::JoinSet;
 
-use crate::media::Media;
-use crate::rtmp::Sent;
+use crate::sent::Sent;
 use crate::server::Server;
 
 #[derive(Parser)]
@@ -68,6 +66,12 @@ enum Measurement {
     MoreRtmp,
     /// RTMP publishers: memory.
     MemoryRtmp,
+    /// Participants that connect: time.
+    RoomConnect,
+    /// Participants that join rooms of a hundred without media: CPU.
+    RoomJoins,
+    /// A room of thirty who all send and receive: CPU.
+    RoomOfThirty,
 }
 
 /// What all measurements need.
@@ -116,8 +120,8 @@ impl Bench {
 struct Tasks(JoinSet<Result<()>>);
 
 impl Tasks {
-    fn spawn(&mut self, client: impl Future<Output = Result<()>> + Send + 'static) {
-        self.0.spawn(client);
+    fn spawn(&mut self, client: impl Future<Output = Result<(), queqiao_load::Error>> + Send + 'static) {
+        self.0.spawn(async { Ok(client.await?) });
     }
 
     /// Makes sure that no client has ended.
@@ -150,5 +154,8 @@ async fn measure(arguments: Arguments) -> Result<()> {
         Measurement::MoreWebrtc => load::more_webrtc(&bench).await,
         Measurement::MoreRtmp => load::more_rtmp(&bench).await,
         Measurement::MemoryRtmp => load::memory_rtmp(&bench).await,
+        Measurement::RoomConnect => rooms::connect(&bench).await,
+        Measurement::RoomJoins => rooms::joins(&bench).await,
+        Measurement::RoomOfThirty => rooms::thirty(&bench).await,
     }
 }

@@ -6,9 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::time::{ClockId, clock_getcpuclockid};
-use nix::unistd::Pid;
+use queqiao_load::process::Process;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -18,8 +16,7 @@ const STOP: Duration = Duration::from_secs(6);
 
 pub(crate) struct Server {
     child: Child,
-    pid: Pid,
-    clock: ClockId,
+    process: Process,
     http: SocketAddr,
     rtmp: SocketAddr,
     log: PathBuf,
@@ -42,7 +39,7 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| binary.display().to_string())?;
-        let pid = Pid::from_raw(i32::try_from(child.id().context("the server has no pid")?)?);
+        let process = Process::new(child.id().context("the server has no pid")?)?;
         let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
         let ready = timeout(START, lines.next_line()).await??.context("the server did not start")?;
         let field = |name: &str| -> Result<SocketAddr> {
@@ -50,7 +47,7 @@ impl Server {
             Ok(value.with_context(|| format!("no {name} in {ready:?}"))?.parse()?)
         };
         let (http, rtmp) = (field("http=")?, field("rtmp=")?);
-        Ok(Self { child, pid, clock: clock_getcpuclockid(pid)?, http, rtmp, log })
+        Ok(Self { child, process, http, rtmp, log })
     }
 
     pub(crate) fn rtmp(&self, name: &str) -> String {
@@ -65,22 +62,26 @@ impl Server {
         format!("http://{}/whep/demo/bench/{name}", self.http)
     }
 
+    /// Its HTTP address, and its process.
+    pub(crate) fn target(&self) -> (String, u32) {
+        (format!("http://{}", self.http), self.process.pid())
+    }
+
     /// Processor time used by all threads so far.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        Ok(self.clock.now()?.into())
+        Ok(self.process.cpu()?)
     }
 
     /// Resident memory in KB.
     pub(crate) fn rss(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+        Ok(self.process.rss()?)
     }
 
     /// Ends the server, and makes sure that it was in good health.
     pub(crate) async fn stop(mut self) -> Result<()> {
         ensure!(self.child.try_wait()?.is_none(), "the server ended by itself, see {}", self.log.display());
-        kill(self.pid, Signal::SIGTERM)?;
+        let pid = self.process.pid().to_string();
+        ensure!(Command::new("kill").args(["-TERM", &pid]).status().await?.success(), "no signal was sent");
         let status = timeout(STOP, self.child.wait()).await.context("the server did not leave")??;
         let log = std::fs::read_to_string(&self.log)?;
         if !status.success() || log.contains("panicked at") {

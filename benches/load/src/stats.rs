@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use queqiao_load::histogram::Spread;
 use serde_json::json;
 
 /// The value below which `share` of the values lie.
@@ -19,6 +20,12 @@ pub(crate) fn spread(id: &str, mut values: Vec<f64>, note: &str) -> Result<()> {
     let p95 = percentile(&mut values, 0.95);
     let max = values.last();
     print(&json!({"id": id, "p50": p50, "p95": p95, "max": max, "n": values.len(), "note": note}))
+}
+
+/// A row with a distribution that the load generator has counted.
+pub(crate) fn report(id: &str, spread: &Spread, note: &str) -> Result<()> {
+    let Spread { count, p50, p95, max, .. } = spread;
+    print(&json!({"id": id, "p50": p50, "p95": p95, "max": max, "n": count, "note": note}))
 }
 
 /// A row with one value.
