@@ -6,6 +6,7 @@ mod dtls;
 mod egress;
 mod ended;
 mod feeds;
+mod incoming;
 mod ingest;
 mod negotiate;
 mod negotiation;

@@ -11,10 +11,10 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tracing::{debug, info, trace, warn};
 
-use super::control::Control;
 use super::directory::{IceFragment, SessionId};
 use super::egress::{Egress, Idle, Unplayable};
 use super::ended::Ended;
+use super::incoming::Incoming;
 use super::ingest::Ingest;
 use super::negotiate::{Flow, Negotiated, restart_ice};
 use super::negotiation::Negotiation;
@@ -23,7 +23,7 @@ use super::sections::Sections;
 use super::socket::Socket;
 use super::worker::Shared;
 use super::{CONNECT_TIMEOUT, Change, Ending, Error, Notice, Notices};
-use crate::hub::{NativeForm, PublisherControl, RtpUnit, Seat, Stream};
+use crate::hub::{RtpUnit, Seat, Stream};
 
 /// Addresses one session may be reached from: Wi-Fi, mobile, IPv4, IPv6 and their changes.
 const MAX_ADDRESSES: usize = 8;
@@ -35,12 +35,6 @@ enum State {
     Connecting { deadline: Instant },
     Connected,
     Over,
-}
-
-/// A stream that the peer publishes.
-struct Incoming {
-    grant: Grant,
-    ingest: Option<Ingest>,
 }
 
 /// The session.
@@ -164,8 +158,17 @@ impl Peer {
             for candidate in path::candidates(old) {
                 self.rtc.direct_api().invalidate_candidate(&candidate);
             }
+            self.refresh(now);
         }
         Ok(())
+    }
+
+    /// Shows all pictures anew to a peer that was cut off: it would otherwise wait for what it has missed.
+    fn refresh(&mut self, now: Instant) {
+        for (_, egress) in &mut self.outgoing {
+            egress.request_catch_up(now);
+            self.catch_up |= egress.wants_catch_up();
+        }
     }
 
     pub(super) fn timeout(&mut self, now: Instant) -> Result<(), Ended> {
@@ -199,7 +202,7 @@ impl Peer {
     pub(super) fn receive_stream(&mut self, grant: Grant) {
         match self.incoming.iter_mut().find(|incoming| incoming.grant.stream() == grant.stream()) {
             Some(incoming) => incoming.grant = grant,
-            None => self.incoming.push(Incoming { grant, ingest: None }),
+            None => self.incoming.push(Incoming::new(grant)),
         }
     }
 
@@ -272,20 +275,8 @@ impl Peer {
             return Ok(());
         }
         for incoming in &mut self.incoming {
-            let (audio, video) = self.negotiation.mids(&self.rtc, Flow::In, incoming.grant.stream());
-            match &mut incoming.ingest {
-                Some(ingest) => ingest.carry(audio, video),
-                None if audio.is_none() && video.is_none() => {}
-                None => {
-                    let kind = incoming.grant.stream().kind;
-                    let control = Arc::new(Control::new(self.id.clone(), kind, Arc::clone(&shared.inbox)));
-                    let as_control = Arc::clone(&control) as Arc<dyn PublisherControl>;
-                    let publication = shared.hub.publish(&incoming.grant, NativeForm::Rtp, as_control);
-                    let publication = publication.map_err(Ended::Hub)?;
-                    let ingest = Ingest::new(publication, control, (audio, video), now, &mut self.rtc);
-                    incoming.ingest = Some(ingest);
-                }
-            }
+            let sections = self.negotiation.mids(&self.rtc, Flow::In, incoming.grant.stream());
+            incoming.carry(sections, &self.id, shared, &mut self.rtc, now)?;
         }
         for (index, egress) in &mut self.outgoing {
             let sections = self.negotiation.mids(&self.rtc, Flow::Out, egress.stream().key());
@@ -409,7 +400,12 @@ impl Peer {
                 debug!("ICE disconnected");
                 self.disconnected_since = Some(now);
             }
-            Event::IceConnectionStateChange(_) => self.disconnected_since = None,
+            Event::IceConnectionStateChange(state) => {
+                self.disconnected_since = None;
+                if state.is_connected() {
+                    self.refresh(now);
+                }
+            }
             Event::RtpPacket(packet) => {
                 let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
                 let Some(mid) = mid else { return Ok(()) };
