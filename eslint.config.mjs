@@ -26,7 +26,17 @@ export default [
     rules,
   },
   {
-    files: ['web-client/test/**/*.mjs', '*.mjs'],
+    // Mini-programs have the language, timers, a console and wx.
+    files: ['miniprogram/src/**/*.js'],
+    languageOptions: {
+      ecmaVersion: 2022,
+      sourceType: 'module',
+      globals: { wx: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', console: 'readonly' },
+    },
+    rules,
+  },
+  {
+    files: ['web-client/test/**/*.mjs', 'miniprogram/test/**/*.mjs', 'miniprogram/scripts/**/*.mjs', '*.mjs'],
     languageOptions: {ecmaVersion: 2024, sourceType: 'module', globals: globals.node},
   },
 ];

@@ -59,6 +59,7 @@ import { Stay } from './stay.js';
  * @property {Role} [role] to join as; what the token allows if absent
  * @property {(uplink: import('./ports.js').MediaUplink) => import('./ports.js').Media} createMedia called once per
  *   stay in a room
+ * @property {import('./connection.js').Persistence} [persistence] what happens when the session is lost
  * @property {(cause: unknown) => void} [onListenerError] is given what a listener throws
  */
 
@@ -144,7 +145,7 @@ export class Client extends Emitter {
    */
   async join({ app, room, token = null, uid = null }) {
     if (this.#stay !== null) throw localError('in_room', 'leave the room before joining one');
-    const { platform, kind, capabilities, createMedia } = this.#options;
+    const { platform, kind, capabilities, createMedia, persistence } = this.#options;
     const join = {
       app,
       room,
@@ -159,6 +160,7 @@ export class Client extends Emitter {
       platform,
       join,
       createMedia,
+      ...(persistence === undefined ? {} : { persistence }),
       tell: ({ name, args }) => {
         // Before anybody hears of it, so that a listener can join again.
         if (name === 'connection-state-change' && args[0] === 'DISCONNECTED' && this.#stay === stay) this.#stay = null;

@@ -29,6 +29,14 @@ const MAX_GAPS = 2;
 /** @typedef {Omit<import('./protocol.js').Request<'join'>, 'version'>} JoinRequest */
 
 /**
+ * What happens when the session is lost.
+ *
+ * @typedef {object} Persistence
+ * @property {boolean} [rejoins] a new session follows a lost one (the default); otherwise the stay ends with `session_lost`
+ * @property {number} [patienceMs] how long the stay goes on without a connection before it ends; for ever if absent
+ */
+
+/**
  * @typedef {object} ConnectionEvents called one after the other, in the order of the signalling
  * @property {(current: ConnectionState, previous: ConnectionState, reason?: DisconnectedReason) => void} changed
  * @property {(reply: JoinReply, again: boolean) => void} joined `again`: the earlier session is lost. Requests made
@@ -70,6 +78,10 @@ export class Connection {
   #platform;
   #events;
   #requests;
+  #rejoins;
+  #patienceMs;
+  /** Runs while a stay that was in the room is without a connection. @type {unknown} */
+  #patience = null;
   /** @type {JoinRequest} */
   #join;
   /** @type {ConnectionState} */
@@ -100,12 +112,15 @@ export class Connection {
    * @param {import('./ports.js').Platform} options.platform
    * @param {JoinRequest} options.join
    * @param {ConnectionEvents} options.events
+   * @param {Persistence} [options.persistence]
    */
-  constructor({ url, platform, join, events }) {
+  constructor({ url, platform, join, events, persistence: { rejoins = true, patienceMs = Infinity } = {} }) {
     this.#url = url;
     this.#platform = platform;
     this.#join = join;
     this.#events = events;
+    this.#rejoins = rejoins;
+    this.#patienceMs = patienceMs;
     this.#requests = new Requests(platform.clock, (text) => this.#send(text));
   }
 
@@ -167,6 +182,7 @@ export class Connection {
   /** The session is of no more use: joins the room again, after a wait that grows if this happens often. */
   rejoin() {
     if (!this.#joined || (this.#state !== 'CONNECTED' && this.#state !== 'RECONNECTING')) return;
+    if (!this.#rejoins) return this.#endLost();
     const inUse = this.#session !== null && this.#link?.begun === true;
     this.#session = null;
     // Without a connection, or with one that joins already, the next is a new session anyway.
@@ -228,9 +244,14 @@ export class Connection {
       this.#events.resumed();
       if (this.#ready) this.#requests.flush();
     }, () => {
+      if (!this.#rejoins) return this.#endLost();
       this.#session = null;
       this.#enterRoom();
     });
+  }
+
+  #endLost() {
+    this.#end('NETWORK_ERROR', localError('session_lost', 'the session is over, and no new one was wanted'));
   }
 
   #enterRoom() {
@@ -284,6 +305,7 @@ export class Connection {
   #settleIn() {
     if (this.#state === 'DISCONNECTING') return false;
     this.#clearTimers();
+    this.#stopPatience();
     this.#ready = true;
     this.#readySince = this.#platform.clock.now();
     this.#after('heartbeat', this.#heartbeatMs, () => this.#beat());
@@ -336,8 +358,11 @@ export class Connection {
     if (seq > this.#lastSeq + 1) {
       this.counters.gaps += 1;
       this.#gaps += 1;
-      if (this.#gaps >= MAX_GAPS) this.#session = null;
-      this.#lose();
+      if (this.#gaps >= MAX_GAPS && !this.#rejoins) this.#endLost();
+      else {
+        if (this.#gaps >= MAX_GAPS) this.#session = null;
+        this.#lose();
+      }
       return false;
     }
     this.#lastSeq = seq;
@@ -375,7 +400,21 @@ export class Connection {
     const waitMs = Math.max(Math.min(delayMs, MAX_ASKED_WAIT_MS), backoffMs(this.#attempts, random()));
     this.#attempts += 1;
     this.#after('next', waitMs, () => this.#connect());
-    if (this.#joined) this.#enter('RECONNECTING');
+    if (!this.#joined) return;
+    if (this.#patience === null && this.#patienceMs !== Infinity) {
+      this.#patience = clock.setTimer(() => this.#giveUp(), this.#patienceMs);
+    }
+    this.#enter('RECONNECTING');
+  }
+
+  #giveUp() {
+    this.#patience = null;
+    this.#end('NETWORK_ERROR', localError('unreachable', `no connection for ${this.#patienceMs / 1000} s`));
+  }
+
+  #stopPatience() {
+    if (this.#patience !== null) this.#platform.clock.clearTimer(this.#patience);
+    this.#patience = null;
   }
 
   /**
@@ -385,6 +424,7 @@ export class Connection {
   #end(reason, error) {
     if (this.#state === 'DISCONNECTED') return;
     this.#drop();
+    this.#stopPatience();
     this.#session = null;
     this.#requests.close(error);
     const starting = this.#starting;

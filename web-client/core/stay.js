@@ -46,8 +46,9 @@ export class Stay {
    * @param {import('./connection.js').JoinRequest} options.join
    * @param {(uplink: import('./ports.js').MediaUplink) => import('./ports.js').Media} options.createMedia
    * @param {(told: Told) => void} options.tell
+   * @param {import('./connection.js').Persistence} [options.persistence]
    */
-  constructor({ url, platform, join, createMedia, tell }) {
+  constructor({ url, platform, join, createMedia, tell, persistence }) {
     this.uid = join.uid;
     this.role = join.role;
     this.#platform = platform;
@@ -57,6 +58,7 @@ export class Stay {
       url,
       platform,
       join,
+      ...(persistence === undefined ? {} : { persistence }),
       events: {
         changed: (current, previous, reason) => this.#changed(current, previous, reason),
         joined: (reply, again) => this.#joined(reply, again),

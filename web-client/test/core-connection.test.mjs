@@ -7,7 +7,7 @@ const JOIN = { app: 'demo', room: 'r1', uid: 'alice', platform: 'web' };
 const CAMERA = { stream: 'camera', audio: true, video: true };
 
 /** @param {object} [options] */
-function connect({ world = new World(), join = JOIN, onJoined = () => {} } = {}) {
+function connect({ world = new World(), join = JOIN, onJoined = () => {}, persistence = {} } = {}) {
   /** @type {string[]} */
   const states = [];
   /** @type {unknown[]} */
@@ -21,6 +21,7 @@ function connect({ world = new World(), join = JOIN, onJoined = () => {} } = {})
     url: 'ws://127.0.0.1/signal',
     platform: world.platform,
     join,
+    persistence,
     events: {
       changed: (current, _previous, reason) => states.push(reason === undefined ? current : `${current} ${reason}`),
       joined: (_reply, again) => {
@@ -243,6 +244,45 @@ test('a session that is of no more use is not resumed, whether it is there, bein
   await world.socket.drop();
   await connection.leave();
   connection.rejoin();
+  assert.equal(world.timers, 0);
+});
+
+test('who wants no new session is told that theirs is lost, however that shows', async () => {
+  for (const lose of [
+    async ({ world }) => {
+      await world.socket.drop();
+      await world.pass(500);
+      await world.socket.open();
+      await world.socket.refuse('resume', 'resume_impossible');
+    },
+    async ({ connection }) => connection.rejoin(),
+    async ({ world }) => {
+      await world.socket.say(left(2));
+      await world.pass(500);
+      await world.socket.open();
+      await world.socket.grant('resume', { missed: 1 });
+      await world.socket.say(left(2));
+    },
+  ]) {
+    const stay = await joined({ persistence: { rejoins: false } });
+    await lose(stay);
+    assert.deepEqual(stay.ends.map(({ reason }) => reason), ['session_lost']);
+    assert.equal(stay.world.timers, 0);
+    assert.ok(stay.world.socket.closed);
+  }
+});
+
+test('a stay without a connection ends when its patience does, and not if the connection is back before', async () => {
+  const { world, ends } = await joined({ persistence: { patienceMs: 6_000 } });
+  await world.socket.drop();
+  await world.pass(5_000);
+  await world.socket.open();
+  await world.socket.grant('resume', { missed: 0 });
+  await world.pass(10_000);
+  assert.deepEqual(ends, []);
+  await world.socket.drop();
+  await world.pass(6_000);
+  assert.deepEqual(ends.map(({ reason }) => reason), ['unreachable']);
   assert.equal(world.timers, 0);
 });
 
