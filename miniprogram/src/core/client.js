@@ -4,6 +4,7 @@ import { localError } from '../../../web-client/core/errors.js';
 import { uidKey } from '../../../web-client/core/room.js';
 import { Addresses } from './addresses.js';
 import { Components } from './components.js';
+import { View } from './view.js';
 import { globalWx, watchSurroundings, wxPlatform } from './wx.js';
 
 /** @typedef {import('../../../web-client/core/protocol.js').Uid} Uid `42` and `'42'` are the same */
@@ -237,6 +238,30 @@ export class Client extends Emitter {
     const { rtmp } = await this.#core.publish(stream, { audio, video, ...(attributes === undefined ? {} : { attributes }) });
     if (rtmp === undefined) throw localError('bad_response', 'the server gave no address to push to');
     return rtmp;
+  }
+
+  /**
+   * A new address for what is published already, with the same tracks: the old one is of no more use.
+   *
+   * @param {StreamName} [stream]
+   * @returns {Promise<string>}
+   */
+  async publishAgain(stream = 'camera') {
+    const publication = this.#core.publications.find((known) => known.stream === stream);
+    if (publication === undefined) throw localError('invalid_params', `${stream} is not published`, { field: 'stream' });
+    const { audio, video, attributes } = publication;
+    return this.publish({ stream, audio, video, ...(attributes.size === 0 ? {} : { attributes: Object.fromEntries(attributes) }) });
+  }
+
+  /**
+   * Keeps fields of a page's data as the call is: the addresses for its components, which are built anew when they have
+   * given up. Release the view when the page unloads.
+   *
+   * @param {import('./view.js').DataOwner} owner a page or a component
+   * @param {import('./view.js').ViewOptions} [options]
+   */
+  bind(owner, options = {}) {
+    return new View(this, this.#platform.clock, owner, options);
   }
 
   /** @param {StreamName} [stream] */
