@@ -1,7 +1,7 @@
 /**
  * Makes the files that mini-programs take: one CommonJS file per shape, each whole in itself.
  *
- *     node miniprogram/scripts/build.mjs            dist/ and the demo's lib/
+ *     node miniprogram/scripts/build.mjs            miniprogram_dist/ and the demo's lib/
  *     node miniprogram/scripts/build.mjs --check    says whether the demo's lib/ is what the sources make
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,13 +15,14 @@ const DIST = join(ROOT, 'miniprogram_dist');
 /** Kept with the demo, which WeChat's developer tool opens as it is. */
 const DEMO_LIB = join(ROOT, 'demo/lib/queqiao.js');
 
-/** What each file is made of. `queqiao` has everything that is ours, the others one vendor's shape each. */
+/** What each file is made of: `index` has everything, `client` our own API alone, the others one vendor's shape each. */
 const ENTRIES = {
-  queqiao: 'src/index.js',
-  'queqiao-agora': 'src/agora/index.js',
-  'queqiao-volcengine': 'src/volcengine/index.js',
-  'queqiao-zego': 'src/zego/index.js',
-  'queqiao-plugin': 'src/plugin/index.js',
+  index: 'src/index.js',
+  client: 'src/client.js',
+  agora: 'src/agora/index.js',
+  volcengine: 'src/volcengine/index.js',
+  zego: 'src/zego/index.js',
+  plugin: 'src/plugin/index.js',
 };
 
 /** @typedef {keyof typeof ENTRIES} Name */
@@ -69,7 +70,7 @@ async function write(path, text) {
 
 async function main() {
   if (process.argv.includes('--check')) {
-    if (readFileSync(DEMO_LIB, 'utf8') === await bundleText('queqiao')) return;
+    if (readFileSync(DEMO_LIB, 'utf8') === await bundleText('client')) return;
     console.error('miniprogram/demo/lib/queqiao.js is not what the sources make: run node miniprogram/scripts/build.mjs');
     process.exitCode = 1;
     return;
@@ -78,7 +79,7 @@ async function main() {
     const text = readFileSync(await bundle(name));
     console.log(`${name}.js ${text.length} bytes, ${gzipSync(text).length} compressed`);
   }
-  await write(DEMO_LIB, await bundleText('queqiao'));
+  await write(DEMO_LIB, await bundleText('client'));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -1,6 +1,6 @@
-/** Queqiao in a WeChat mini-program: docs/miniprogram.md. */
-export { RtcError } from '../../web-client/core/errors.js';
-export { Client, ROTATION, rotationOf } from './core/client.js';
-
-/** The same as in package.json. */
-export const VERSION = '0.1.0';
+/** Everything in one file: Queqiao's own API, and the vendors' shapes under their names. */
+export * from './client.js';
+export * as agora from './agora/index.js';
+export * as plugin from './plugin/index.js';
+export * as volcengine from './volcengine/index.js';
+export * as zego from './zego/index.js';
