@@ -21,7 +21,7 @@ shell_syntax() {
 }
 
 file_sizes() {
-  find src crates/*/src web-client/core web-client/sdk web-client/page \( -name '*.rs' -o -name '*.js' \) ! -name 'tests.rs' | sort |
+  find src crates/*/src web-client/core web-client/sdk web-client/page miniprogram/src miniprogram/emulator/src miniprogram/demo \( -name '*.rs' -o -name '*.js' \) ! -name 'tests.rs' ! -path 'miniprogram/demo/lib/*' | sort |
     xargs awk -v max=$max_lines '
       FNR == 1 { report(); file = FILENAME; lines = 0; in_tests = 0 }
       /^#\[cfg\(test\)\]/ { in_tests = 1 }
@@ -42,9 +42,12 @@ javascript() {
   install_node_modules
   npx --no-install tsc --noEmit -p web-client
   npx --no-install tsc --noEmit -p web-client/core
+  npx --no-install tsc --noEmit -p miniprogram
+  npx --no-install tsc --noEmit -p miniprogram/emulator
   npx --no-install tsc --noEmit -p tests
   npx --no-install tsc --noEmit -p benches
-  npx --no-install eslint web-client tests benches
+  npx --no-install eslint web-client miniprogram tests benches
+  node miniprogram/scripts/build.mjs --check
 }
 
 deny_command() {
