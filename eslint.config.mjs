@@ -26,6 +26,11 @@ export default [
     rules,
   },
   {
+    files: ['miniprogram/emulator/**/*.js', 'miniprogram/emulator/**/*.mjs'],
+    languageOptions: {ecmaVersion: 2024, sourceType: 'module', globals: globals.node},
+    rules,
+  },
+  {
     // Mini-programs have the language, timers, a console and wx.
     files: ['miniprogram/src/**/*.js'],
     languageOptions: {

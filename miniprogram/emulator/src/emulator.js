@@ -1,0 +1,522 @@
+import {App} from './app.js';
+import {parsePageUrl} from './address.js';
+import {readConfig} from './config.js';
+import {Framework, plainEvent} from './framework.js';
+import {PageHandle} from './handles.js';
+import {Modules} from './modules.js';
+import {NativeElement} from './native.js';
+import {Pages} from './pages.js';
+import {Realm} from './realm.js';
+import {watchRejections} from './rejections.js';
+import {compileTemplates} from './templates.js';
+import {windowSize} from './wx/system.js';
+import {Wx} from './wx/index.js';
+
+/** Lines and errors kept; older ones go. A program that logs every frame must not eat the memory. */
+const MAX_KEPT = 10_000;
+/** How often `until` looks again. */
+const POLL_MS = 10;
+/** What `until` waits for unless it is told. */
+const PATIENCE_MS = 10_000;
+/** A launch from the list of recently used programs, in WeChat's numbers. */
+const SCENE = 1089;
+
+/**
+ * @typedef {object} EmulatorParts what launch() has made ready
+ * @property {import('./package.js').Package} pkg
+ * @property {import('./clock.js').Clock} clock
+ * @property {'android' | 'ios'} platform
+ * @property {string | undefined} server
+ * @property {Record<string, string>} plugins
+ * @property {string | undefined} start
+ * @property {Record<string, unknown>} storage
+ * @property {Record<string, boolean>} permissions
+ * @property {string[]} deny
+ * @property {(line: string) => void} log
+ * @property {string} ffmpeg
+ * @property {any} device
+ * @property {{LivePusher: import('./native.js').MediaClass, LivePlayer: import('./native.js').MediaClass}} media
+ *
+ * @typedef {object} Failure something that the program's code has not caught
+ * @property {string} message
+ * @property {string} where such as `pages/index/index onLoad`
+ * @property {string} [stack]
+ * @property {unknown} error what was thrown
+ */
+
+/** One mini-program that runs. */
+export class Emulator {
+  #parts;
+  #config;
+  #realm;
+  #framework;
+  #pages;
+  #app;
+  #wx;
+  #unwatch;
+  /** @type {Map<any, NativeElement>} by element, in the order in which they came */
+  #natives = new Map();
+  /** @type {Set<Promise<void>>} media that are letting go */
+  #closing = new Set();
+  /** @type {(() => void)[]} */
+  #frame = [];
+  #inBackground = false;
+  #closed = false;
+  /** @type {Map<number, PageHandle>} */
+  #handles = new Map();
+  /** Uncaught exceptions and unhandled rejections of the program. @type {Failure[]} */
+  errors = [];
+  /** What the program has logged. @type {{level: string, text: string}[]} */
+  console = [];
+
+  /**
+   * Reads and compiles the program; nothing of it runs before `start`.
+   *
+   * @param {EmulatorParts} parts
+   * @throws {Error} that names the file, if the package cannot be run
+   */
+  constructor(parts) {
+    this.#parts = parts;
+    const {pkg, clock, platform} = parts;
+    this.#config = readConfig(pkg);
+    const onError = (/** @type {unknown} */ error, /** @type {string} */ where) => this.#fail(error, where);
+    this.#realm = new Realm({clock, onError, onConsole: (level, text) => this.#say(level, text)});
+    const nextFrame = (/** @type {() => void} */ run) => this.#nextFrame(run);
+    this.#framework = new Framework({
+      realm: this.#realm, window: windowSize(platform), nextFrame, onError,
+      onNativeAttached: (kind, element) => this.#attached(kind, element),
+      onNativeChanged: (element) => this.#natives.get(element)?.changed(),
+      onNativeDetached: (element) => this.#detached(element),
+    });
+    this.#pages = new Pages({
+      config: this.#config, realm: this.#realm, framework: this.#framework,
+      onHidden: (page, hidden) => this.#hidden(page, hidden),
+    });
+    this.#wx = this.#makeWx(nextFrame);
+    this.#realm.globals.wx = this.#wx.api;
+    this.#app = new App(this.#realm, this.#launchOptions());
+    this.#unwatch = watchRejections({
+      owns: (promise) => this.#realm.madePromise(promise),
+      rejected: (reason, promise) => this.#rejected(reason, promise),
+    });
+  }
+
+  /**
+   * Runs app.js, the files of all pages and components, and opens the first page.
+   *
+   * @returns {Promise<void>} when the page has been shown
+   * @throws {Error} if a file cannot be compiled or ends with an exception
+   */
+  async start() {
+    const {pkg, plugins, start} = this.#parts;
+    const modules = new Modules(pkg, this.#realm, plugins);
+    const paths = this.#config.components.map(({path}) => path);
+    const templates = compileTemplates(pkg, this.#realm, paths,
+      (/** @type {any} */ caller, /** @type {any} */ event, /** @type {Function} */ handler) =>
+        handler.call(caller, plainEvent(this.#realm, event)),
+      (text) => this.#parts.log(`warning ${text}`));
+    if (pkg.has('app.js')) modules.load('app.js');
+    if (!this.#app.instance) this.#realm.globals.App({});
+    for (const {path, config} of this.#config.components) this.#framework.add(path, config, templates.get(path));
+    for (const {path} of [...this.#config.components].reverse()) {
+      this.#framework.define(path, () => modules.load(`${path}.js`));
+      if (!this.#framework.isDefined(path)) throw new Error(`${path}.js calls neither Page() nor Component()`);
+    }
+    this.#app.show();
+    this.#wx.events.AppShow.emit(this.#launchOptions());
+    const first = start ?? this.#config.pages[0];
+    if (!this.#config.pages.includes(parsePageUrl(first).path)) throw new Error(`there is no page ${first}`);
+    this.#pages.open('appLaunch', `/${first.replace(/^\//, '')}`);
+    await this.#settled();
+  }
+
+  /** @returns {PageHandle} the page on top */
+  get page() {
+    const top = this.#pages.top;
+    if (!top) throw new Error('no page is open');
+    return this.#handle(top);
+  }
+
+  /** @returns {PageHandle[]} the stack, the page on top last */
+  get pages() {
+    return this.#pages.stack.map((page) => this.#handle(page));
+  }
+
+  /** @returns {any} what getApp() returns in the program */
+  get app() {
+    return this.#app.instance;
+  }
+
+  /** @returns {any} the program's `wx`, to call as the program would */
+  get wx() {
+    return this.#wx.api;
+  }
+
+  /** @returns {import('./wx/ui.js').Modal[]} shown so far */
+  get modals() {
+    return this.#wx.ui.modals;
+  }
+
+  /** @returns {import('./wx/ui.js').Toast[]} shown so far, loading signs included */
+  get toasts() {
+    return this.#wx.ui.toasts;
+  }
+
+  /** @returns {import('./wx/ui.js').Sheet[]} shown so far */
+  get sheets() {
+    return this.#wx.ui.sheets;
+  }
+
+  /** @returns {Record<string, any>} title, colours and loading sign of the navigation bar */
+  get navigationBar() {
+    return this.#wx.ui.navigationBar;
+  }
+
+  /** @returns {number} sockets that are not closed */
+  get sockets() {
+    return this.#wx.sockets.count;
+  }
+
+  /**
+   * @param {string} selector
+   * @returns {import('./handles.js').ElementHandle} on the page on top; throws if there is none
+   */
+  find(selector) {
+    return this.page.find(selector);
+  }
+
+  /**
+   * @param {string} selector
+   * @returns {import('./handles.js').ElementHandle[]} on the page on top
+   */
+  findAll(selector) {
+    return this.page.findAll(selector);
+  }
+
+  /** @returns {any[]} the LivePusher of every live-pusher on all pages */
+  pushers() {
+    return this.#mediaOf('live-pusher');
+  }
+
+  /** @returns {any[]} the LivePlayer of every live-player on all pages, in the order in which they came */
+  players() {
+    return this.#mediaOf('live-player');
+  }
+
+  /**
+   * Answers the modal (`confirm`) or action sheet (`tapIndex`) that waits.
+   *
+   * @param {{confirm?: boolean, content?: string, tapIndex?: number}} choice
+   */
+  answer(choice) {
+    this.#wx.ui.answer(choice);
+  }
+
+  /**
+   * The user goes to another app. What a phone may lose meanwhile is lost if it is asked for, after a time if one is
+   * given.
+   *
+   * @param {{loseSockets?: boolean, loseMedia?: boolean, lossAfterMs?: number}} [options]
+   */
+  background({loseSockets = false, loseMedia = false, lossAfterMs = 0} = {}) {
+    if (this.#inBackground) return;
+    this.#inBackground = true;
+    this.#pages.background(true);
+    this.#app.call('onHide');
+    this.#wx.events.AppHide.emit();
+    for (const native of this.#natives.values()) native.media.background(true);
+    const lose = () => {
+      if (!this.#inBackground) return;
+      if (loseSockets) this.#wx.sockets.lose();
+      if (loseMedia) for (const native of this.#natives.values()) void this.#quietly(native.media.call('stop', {}));
+    };
+    if (!loseSockets && !loseMedia) return;
+    if (lossAfterMs > 0) this.#parts.clock.setTimeout(lose, lossAfterMs);
+    else lose();
+  }
+
+  /** The user comes back. */
+  foreground() {
+    if (!this.#inBackground) return;
+    this.#inBackground = false;
+    for (const native of this.#natives.values()) native.media.background(false);
+    this.#app.show();
+    this.#wx.events.AppShow.emit(this.#launchOptions());
+    this.#pages.background(false);
+  }
+
+  /** All sockets break, as when a phone changes its network. */
+  loseSockets() {
+    this.#wx.sockets.lose();
+  }
+
+  /**
+   * @param {'wifi' | '5g' | '4g' | '3g' | '2g' | 'none' | 'unknown'} type
+   */
+  setNetwork(type) {
+    this.#wx.system.setNetwork(type);
+  }
+
+  /**
+   * Waits until something is so.
+   *
+   * @template T
+   * @param {() => T | Promise<T>} check
+   * @param {{timeoutMs?: number, what?: string}} [options] `what` it is that is waited for
+   * @returns {Promise<T>} what the check has returned, something true
+   * @throws {Error} that says what did not happen, with the program's errors and last lines
+   */
+  async until(check, {timeoutMs = PATIENCE_MS, what = check.toString()} = {}) {
+    const {clock} = this.#parts;
+    const end = clock.now() + timeoutMs;
+    for (;;) {
+      const result = await check();
+      if (result) return result;
+      if (clock.now() >= end) throw new Error(`not within ${timeoutMs} ms: ${what}\n${this.#report()}`);
+      await new Promise((resolve) => clock.setTimeout(() => resolve(undefined), POLL_MS));
+    }
+  }
+
+  /**
+   * Unloads all pages and lets go of media, sockets and timers.
+   *
+   * @returns {Promise<void>}
+   */
+  async close() {
+    if (this.#closed) return;
+    this.#pages.close();
+    this.#closed = true;
+    for (const element of [...this.#natives.keys()]) this.#detached(element);
+    await Promise.all(this.#closing);
+    this.#wx.close();
+    this.#realm.close();
+    // What the last calls have rejected is told of in a later turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#unwatch();
+    this.#parts.pkg.close();
+  }
+
+  /** @param {(run: () => void) => void} nextFrame */
+  #makeWx(nextFrame) {
+    const {pkg, clock, platform, server, storage, permissions, deny} = this.#parts;
+    const project = pkg.has('project.config.json') ? pkg.json('project.config.json') : {};
+    return new Wx({
+      realm: this.#realm, clock, pages: this.#pages, config: this.#config, platform, storage, permissions, deny, nextFrame,
+      appId: String(project.appid ?? 'wx0000000000000000'),
+      rewrite: (url) => (server === undefined ? url : redirect(url, server)),
+      log: (level, text) => this.#say(level, text),
+      findPusher: (owner) => this.#nativesIn(owner, 'live-pusher')[0],
+      findPlayer: (id, owner) => this.#nativesIn(owner, 'live-player').find(({element}) => element.id === id),
+      launchOptions: () => this.#launchOptions(),
+    });
+  }
+
+  #launchOptions() {
+    const {path, query} = parsePageUrl(this.#parts.start ?? this.#config.pages[0]);
+    return {path, query, scene: SCENE, referrerInfo: {}};
+  }
+
+  /**
+   * @param {'live-pusher' | 'live-player'} kind
+   * @param {any} element
+   */
+  #attached(kind, element) {
+    const {media, platform, device, ffmpeg, log} = this.#parts;
+    const MediaType = kind === 'live-pusher' ? media.LivePusher : media.LivePlayer;
+    const native = new NativeElement(kind, element, MediaType, {
+      platform, device, ffmpeg,
+      emit: (event, detail) => this.#emit(kind, element, event, detail),
+      resolveFile: (path) => this.#resolveFile(path),
+      log: (level, text) => log(`${level} ${kind} ${text}`),
+    });
+    this.#natives.set(element, native);
+    if (this.#inBackground) native.media.background(true);
+  }
+
+  /** @param {any} element */
+  #detached(element) {
+    const native = this.#natives.get(element);
+    if (!native) return;
+    this.#natives.delete(element);
+    const closing = native.close().catch((error) => this.#parts.log(`error ${native.kind} ${error.message}`));
+    this.#closing.add(closing);
+    void closing.then(() => this.#closing.delete(closing));
+  }
+
+  /**
+   * @param {string} kind
+   * @param {any} element
+   * @param {string} event
+   * @param {any} detail
+   */
+  #emit(kind, element, event, detail) {
+    if (!this.#natives.has(element) || this.#closed) return;
+    if (event === 'statechange') this.#parts.log(`${kind}${element.id ? `#${element.id}` : ''} ${detail.code} ${detail.message}`);
+    this.#framework.lib.Event.triggerEvent(element, event, this.#realm.own(detail), this.#realm.own({}));
+  }
+
+  /** @param {string} path */
+  #resolveFile(path) {
+    if (/^[a-z]+:\/\//.test(path)) throw new Error(`the emulator loads no images from the network: ${path.split('?')[0]}`);
+    return this.#parts.pkg.locate(path);
+  }
+
+  /**
+   * @param {any} owner a component, or nothing for the page on top
+   * @param {string} kind
+   * @returns {NativeElement[]} inside it, components in it excluded unless there are none directly
+   */
+  #nativesIn(owner, kind) {
+    const root = owner ?? this.#pages.top?.root.getComponent();
+    const all = [...this.#natives.values()].filter((native) => native.kind === kind);
+    const direct = all.filter(({element}) => element.ownerShadowRoot?.getHostNode() === root);
+    if (direct.length > 0 || kind === 'live-player') return direct;
+    return all.filter(({element}) => isInside(element, root));
+  }
+
+  /**
+   * @param {import('./pages.js').Page} page
+   * @param {boolean} hidden
+   */
+  #hidden(page, hidden) {
+    if (this.#inBackground) return;
+    const root = page.root.getComponent();
+    for (const native of this.#natives.values()) {
+      if (isInside(native.element, root)) native.media.hidden?.(hidden);
+    }
+  }
+
+  /** @param {string} kind */
+  #mediaOf(kind) {
+    return [...this.#natives.values()].filter((native) => native.kind === kind).map((native) => native.media);
+  }
+
+  /** @param {import('./pages.js').Page} page */
+  #handle(page) {
+    let handle = this.#handles.get(page.id);
+    if (!handle) {
+      handle = new PageHandle({
+        realm: this.#realm, lib: this.#framework.lib, nativeOf: (element) => this.#natives.get(element),
+      }, page);
+      this.#handles.set(page.id, handle);
+    }
+    return handle;
+  }
+
+  /** @param {() => void} run */
+  #nextFrame(run) {
+    this.#frame.push(run);
+    if (this.#frame.length > 1) return;
+    this.#parts.clock.setTimeout(() => {
+      const due = this.#frame;
+      this.#frame = [];
+      if (this.#closed) return;
+      for (const one of due) one();
+    }, 0);
+  }
+
+  /** Resolves after a frame. */
+  #settled() {
+    return new Promise((resolve) => this.#nextFrame(() => resolve(undefined)));
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {string} where
+   */
+  #fail(error, where) {
+    const {message = String(error), stack} = /** @type {any} */ (error) ?? {};
+    keep(this.errors, {message: String(message), where, stack, error});
+    this.#parts.log(withoutQueries(`error ${where}: ${stack ?? message}`));
+    const text = `${message}\n${stack ?? ''}`;
+    this.#app?.call('onError', text);
+    this.#wx?.events.Error.emit({message: text, stack});
+  }
+
+  /**
+   * @param {unknown} reason
+   * @param {unknown} promise
+   */
+  #rejected(reason, promise) {
+    const {message, errMsg, stack} = /** @type {any} */ (reason) ?? {};
+    const text = String(message ?? errMsg ?? describe(reason));
+    keep(this.errors, {message: text, where: 'unhandled rejection', stack, error: reason});
+    this.#parts.log(withoutQueries(`error unhandled rejection: ${stack ?? text}`));
+    const event = Object.assign(new this.#realm.globals.Object(), {reason, promise});
+    this.#app.call('onUnhandledRejection', event);
+    this.#wx.events.UnhandledRejection.emit(event);
+  }
+
+  /**
+   * @param {string} level
+   * @param {string} text
+   */
+  #say(level, text) {
+    const line = withoutQueries(text);
+    keep(this.console, {level, text: line});
+    this.#parts.log(`${level} ${line}`);
+  }
+
+  #report() {
+    const errors = this.errors.map(({where, message}) => `error in ${where}: ${message}`);
+    const lines = this.console.slice(-10).map(({level, text}) => `${level} ${text}`);
+    return [...errors, ...lines, this.#pages.top ? this.page.tree() : ''].join('\n');
+  }
+
+  /** @param {Promise<unknown>} promise */
+  async #quietly(promise) {
+    try {
+      await promise;
+    } catch (error) {
+      this.#parts.log(`debug ${/** @type {any} */ (error)?.errMsg ?? error}`);
+    }
+  }
+}
+
+/**
+ * @param {any} element
+ * @param {any} root
+ */
+function isInside(element, root) {
+  for (let host = element.ownerShadowRoot?.getHostNode(); host; host = host.ownerShadowRoot?.getHostNode()) {
+    if (host === root) return true;
+  }
+  return false;
+}
+
+/**
+ * @param {string} url http, https, ws or wss
+ * @param {string} server http://host:port
+ * @returns {string} the same path and query there
+ */
+export function redirect(url, server) {
+  const from = new URL(url);
+  const to = new URL(server);
+  const socket = from.protocol === 'ws:' || from.protocol === 'wss:';
+  const secure = to.protocol === 'https:';
+  return `${socket ? (secure ? 'wss' : 'ws') : to.protocol.slice(0, -1)}://${to.host}${from.pathname}${from.search}`;
+}
+
+/** Programs log media URLs, which carry tickets. @param {string} text */
+function withoutQueries(text) {
+  return text.replace(/\b([a-z]{2,8}:\/\/[^\s"'?]+)\?[^\s"']*/g, '$1');
+}
+
+/** @param {unknown} reason */
+function describe(reason) {
+  try {
+    return JSON.stringify(reason) ?? String(reason);
+  } catch {
+    return String(reason);
+  }
+}
+
+/**
+ * @template T
+ * @param {T[]} list
+ * @param {T} item
+ */
+function keep(list, item) {
+  list.push(item);
+  if (list.length > MAX_KEPT) list.shift();
+}
