@@ -1,0 +1,158 @@
+/**
+ * The encoders of a pusher: one ffmpeg for pictures, one for sound, so that either can start anew without the other.
+ */
+import { contentOf, FlvReader, TAG } from './flv.js';
+import { Ffmpeg } from './process.js';
+
+/** Samples in a frame of AAC-LC. */
+const AAC_FRAME = 1024;
+/** Seconds from one keyframe to the next, as phones send them. */
+export const GOP_SECONDS = 3;
+const AUDIO_KBPS = 48;
+/** Pictures or sound that an encoder has not taken, in bytes: more than this and new ones are left out. */
+const MAX_BACKLOG_BYTES = 8 << 20;
+
+/** Everything about a raw input is said, so nothing need be read ahead to find it out. */
+const UNPROBED = ['-probesize', '32', '-analyzeduration', '0'];
+const QUIET = ['-hide_banner', '-nostats', '-nostdin', '-loglevel', 'error'];
+const TO_FLV = ['-flush_packets', '1', '-flvflags', 'no_duration_filesize', '-f', 'flv', 'pipe:1'];
+
+/**
+ * @typedef {object} EncoderEvents
+ * @property {(data: Buffer, atMs: number) => void} onTag the body of a tag and when its content was captured
+ * @property {(failed: boolean) => void} onEnd it has ended: by itself, which is a failure, or because it was told to
+ */
+
+/** What both have in common: a process whose output is cut into tags. */
+class Encoder {
+  #ending = false;
+
+  /** @param {string} ffmpeg @param {string[]} args @param {number} type of tags @param {EncoderEvents} events */
+  constructor(ffmpeg, args, type, events) {
+    const reader = new FlvReader();
+    /** @param {Buffer} chunk */
+    const onData = (chunk) => {
+      for (const tag of reader.push(chunk)) {
+        if (tag.type === type) events.onTag(tag.data, this.timeOf(contentOf(tag).part === 'frame'));
+      }
+    };
+    this.process = new Ffmpeg(ffmpeg, args, { input: true, onData, onLine: () => {} });
+    void this.process.exited.then(() => events.onEnd(!this.#ending));
+  }
+
+  /** When the next tag was captured. @param {boolean} _isFrame @returns {number} */
+  timeOf(_isFrame) {
+    throw new Error('every encoder tells its own time');
+  }
+
+  get full() {
+    return this.process.backlog > MAX_BACKLOG_BYTES;
+  }
+
+  /** No more input: what is in it comes out, then it ends. */
+  finish() {
+    this.#ending = true;
+    return this.process.finish();
+  }
+
+  kill() {
+    this.#ending = true;
+    return this.process.kill();
+  }
+}
+
+/**
+ * @typedef {object} VideoForm
+ * @property {number} width
+ * @property {number} height
+ * @property {number} fps
+ * @property {number} kbps
+ */
+
+/** @param {VideoForm} form */
+function videoArguments({ width, height, fps, kbps }) {
+  const gop = String(Math.round(GOP_SECONDS * fps));
+  return [
+    ...[...QUIET, '-f', 'rawvideo', '-pix_fmt', 'gray', '-video_size', `${width}x${height}`, '-framerate', `${fps}`],
+    ...[...UNPROBED, '-i', 'pipe:0', '-vsync', '0', '-c:v', 'libx264', '-pix_fmt', 'yuv420p'],
+    ...['-profile:v', 'baseline', '-preset', 'veryfast', '-tune', 'zerolatency', '-refs', '1', '-bf', '0'],
+    ...['-threads', '1', '-g', gop, '-keyint_min', gop, '-sc_threshold', '0'],
+    ...['-b:v', `${kbps}k`, '-maxrate', `${kbps}k`, '-bufsize', `${kbps}k`, ...TO_FLV],
+  ];
+}
+
+/** Encodes grey pictures of one size. */
+export class VideoEncoder extends Encoder {
+  /** When the pictures in the encoder were captured. @type {number[]} */
+  #times = [];
+  #last = 0;
+
+  /** @param {string} ffmpeg @param {VideoForm} form @param {EncoderEvents} events */
+  constructor(ffmpeg, form, events) {
+    super(ffmpeg, videoArguments(form), TAG.VIDEO, events);
+    this.form = form;
+  }
+
+  /** Pictures that are being encoded. */
+  get inside() {
+    return this.#times.length;
+  }
+
+  /** @param {Uint8Array} plane @param {number} atMs */
+  write(plane, atMs) {
+    if (this.full) return;
+    this.#times.push(atMs);
+    this.process.write(plane);
+  }
+
+  // Without B-frames, pictures come out in the order in which they went in.
+  /** @param {boolean} isFrame */
+  timeOf(isFrame) {
+    if (isFrame) this.#last = this.#times.shift() ?? this.#last;
+    return this.#last;
+  }
+}
+
+/**
+ * @typedef {object} AudioForm
+ * @property {number} rate of the input, samples per second
+ * @property {number} channels of the input
+ * @property {number} outRate
+ */
+
+/** @param {AudioForm} form */
+function audioArguments({ rate, channels, outRate }) {
+  return [
+    ...[...QUIET, '-f', 's16le', '-ar', String(rate), '-ac', String(channels), ...UNPROBED, '-i', 'pipe:0'],
+    ...['-c:a', 'aac', '-b:a', `${AUDIO_KBPS}k`, '-ar', String(outRate), '-ac', '1', ...TO_FLV],
+  ];
+}
+
+/** Encodes sound without a gap from one moment on. */
+export class AudioEncoder extends Encoder {
+  #frames = 0;
+
+  /**
+   * @param {string} ffmpeg @param {AudioForm} form
+   * @param {number} startMs when the first sample is captured
+   * @param {EncoderEvents} events
+   */
+  constructor(ffmpeg, form, startMs, events) {
+    super(ffmpeg, audioArguments(form), TAG.AUDIO, events);
+    this.form = form;
+    this.startMs = startMs;
+  }
+
+  /** @param {Int16Array} samples */
+  write(samples) {
+    if (!this.full) this.process.write(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+  }
+
+  // The encoder puts one frame of silence in front.
+  /** @param {boolean} isFrame */
+  timeOf(isFrame) {
+    const at = this.startMs + ((this.#frames - 1) * AAC_FRAME * 1000) / this.form.outRate;
+    if (isFrame) this.#frames += 1;
+    return at;
+  }
+}
