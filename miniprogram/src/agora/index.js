@@ -1,0 +1,29 @@
+/** The shape of Agora's mini-program SDK 2.6: docs/miniprogram/agora.md. */
+import { Client } from './client.js';
+import { LOG } from './log.js';
+import { ChannelMediaRelayConfiguration } from './relay.js';
+
+export { ChannelMediaRelayConfiguration, Client, LOG };
+
+/** The version of the vendor's SDK whose shape this is. */
+export const SDK_VERSION = '2.6.4';
+
+/**
+ * The same names, with clients that know their server.
+ *
+ * @param {string} server `https://host` or `wss://host`. `servers` or `apUrl` of a client come before it
+ */
+export function withServer(server) {
+  return {
+    Client: class extends Client {
+      /** @param {ConstructorParameters<typeof Client>[0]} [options] */
+      constructor(options = {}) {
+        super({ ...options, servers: options.servers ?? [options.apUrl ?? server] });
+      }
+    },
+    LOG,
+    SDK_VERSION,
+    ChannelMediaRelayConfiguration,
+    withServer,
+  };
+}
