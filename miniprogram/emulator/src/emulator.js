@@ -3,8 +3,9 @@ import {parsePageUrl} from './address.js';
 import {readConfig} from './config.js';
 import {Framework, plainEvent} from './framework.js';
 import {PageHandle} from './handles.js';
+import {Journal} from './journal.js';
+import {MediaElements} from './media-elements.js';
 import {Modules} from './modules.js';
-import {NativeElement} from './native.js';
 import {Pages} from './pages.js';
 import {Realm} from './realm.js';
 import {watchRejections} from './rejections.js';
@@ -12,8 +13,6 @@ import {compileTemplates} from './templates.js';
 import {windowSize} from './wx/system.js';
 import {Wx} from './wx/index.js';
 
-/** Lines and errors kept; older ones go. A program that logs every frame must not eat the memory. */
-const MAX_KEPT = 10_000;
 /** How often `until` looks again. */
 const POLL_MS = 10;
 /** What `until` waits for unless it is told. */
@@ -36,12 +35,6 @@ const SCENE = 1089;
  * @property {string} ffmpeg
  * @property {any} device
  * @property {{LivePusher: import('./native.js').MediaClass, LivePlayer: import('./native.js').MediaClass}} media
- *
- * @typedef {object} Failure something that the program's code has not caught
- * @property {string} message
- * @property {string} where such as `pages/index/index onLoad`
- * @property {string} [stack]
- * @property {unknown} error what was thrown
  */
 
 /** One mini-program that runs. */
@@ -52,22 +45,18 @@ export class Emulator {
   #framework;
   #pages;
   #app;
+  /** @type {Wx} */
   #wx;
   #unwatch;
-  /** @type {Map<any, NativeElement>} by element, in the order in which they came */
-  #natives = new Map();
-  /** @type {Set<Promise<void>>} media that are letting go */
-  #closing = new Set();
+  #journal;
+  /** @type {MediaElements} */
+  #natives;
   /** @type {(() => void)[]} */
   #frame = [];
   #inBackground = false;
   #closed = false;
-  /** @type {Map<number, PageHandle>} */
-  #handles = new Map();
-  /** Uncaught exceptions and unhandled rejections of the program. @type {Failure[]} */
-  errors = [];
-  /** What the program has logged. @type {{level: string, text: string}[]} */
-  console = [];
+  /** @type {WeakMap<import('./pages.js').Page, PageHandle>} */
+  #handles = new WeakMap();
 
   /**
    * Reads and compiles the program; nothing of it runs before `start`.
@@ -79,26 +68,28 @@ export class Emulator {
     this.#parts = parts;
     const {pkg, clock, platform} = parts;
     this.#config = readConfig(pkg);
+    this.#journal = new Journal(parts.log);
     const onError = (/** @type {unknown} */ error, /** @type {string} */ where) => this.#fail(error, where);
-    this.#realm = new Realm({clock, onError, onConsole: (level, text) => this.#say(level, text)});
+    this.#realm = new Realm({clock, onError, onConsole: (level, text) => this.#journal.say(level, text)});
     const nextFrame = (/** @type {() => void} */ run) => this.#nextFrame(run);
     this.#framework = new Framework({
       realm: this.#realm, window: windowSize(platform), nextFrame, onError,
-      onNativeAttached: (kind, element) => this.#attached(kind, element),
-      onNativeChanged: (element) => this.#natives.get(element)?.changed(),
-      onNativeDetached: (element) => this.#detached(element),
+      onNativeAttached: (kind, element) => this.#natives.attached(kind, element),
+      onNativeChanged: (element) => this.#natives.changed(element),
+      onNativeDetached: (element) => this.#natives.detached(element),
     });
     this.#pages = new Pages({
       config: this.#config, realm: this.#realm, framework: this.#framework,
-      onHidden: (page, hidden) => this.#hidden(page, hidden),
+      onHidden: (page, hidden) => {
+        if (!this.#inBackground) this.#natives.hidden(page.root.getComponent(), hidden);
+      },
     });
     this.#wx = this.#makeWx(nextFrame);
+    this.#natives = this.#makeNatives();
     this.#realm.globals.wx = this.#wx.api;
     this.#app = new App(this.#realm, this.#launchOptions());
-    this.#unwatch = watchRejections({
-      owns: (promise) => this.#realm.madePromise(promise),
-      rejected: (reason, promise) => this.#rejected(reason, promise),
-    });
+    this.#unwatch = watchRejections(this.#realm.globals.Promise.prototype,
+      (reason, promise) => this.#rejected(reason, promise));
   }
 
   /**
@@ -114,7 +105,7 @@ export class Emulator {
     const templates = compileTemplates(pkg, this.#realm, paths,
       (/** @type {any} */ caller, /** @type {any} */ event, /** @type {Function} */ handler) =>
         handler.call(caller, plainEvent(this.#realm, event)),
-      (text) => this.#parts.log(`warning ${text}`));
+      (text) => this.#journal.note(`warning ${text}`));
     if (pkg.has('app.js')) modules.load('app.js');
     if (!this.#app.instance) this.#realm.globals.App({});
     for (const {path, config} of this.#config.components) this.#framework.add(path, config, templates.get(path));
@@ -128,6 +119,16 @@ export class Emulator {
     if (!this.#config.pages.includes(parsePageUrl(first).path)) throw new Error(`there is no page ${first}`);
     this.#pages.open('appLaunch', `/${first.replace(/^\//, '')}`);
     await this.#settled();
+  }
+
+  /** @returns {import('./journal.js').Failure[]} uncaught exceptions and unhandled rejections of the program */
+  get errors() {
+    return this.#journal.errors;
+  }
+
+  /** @returns {{level: string, text: string}[]} what the program has logged */
+  get console() {
+    return this.#journal.console;
   }
 
   /** @returns {PageHandle} the page on top */
@@ -169,7 +170,7 @@ export class Emulator {
 
   /** @returns {Record<string, any>} title, colours and loading sign of the navigation bar */
   get navigationBar() {
-    return this.#wx.ui.navigationBar;
+    return this.#pages.top?.navigationBar ?? {};
   }
 
   /** @returns {number} sockets that are not closed */
@@ -195,12 +196,12 @@ export class Emulator {
 
   /** @returns {any[]} the LivePusher of every live-pusher on all pages */
   pushers() {
-    return this.#mediaOf('live-pusher');
+    return this.#natives.all('live-pusher').map(({media}) => media);
   }
 
   /** @returns {any[]} the LivePlayer of every live-player on all pages, in the order in which they came */
   players() {
-    return this.#mediaOf('live-player');
+    return this.#natives.all('live-player').map(({media}) => media);
   }
 
   /**
@@ -224,11 +225,11 @@ export class Emulator {
     this.#pages.background(true);
     this.#app.call('onHide');
     this.#wx.events.AppHide.emit();
-    for (const native of this.#natives.values()) native.media.background(true);
+    this.#natives.background(true);
     const lose = () => {
       if (!this.#inBackground) return;
       if (loseSockets) this.#wx.sockets.lose();
-      if (loseMedia) for (const native of this.#natives.values()) void this.#quietly(native.media.call('stop', {}));
+      if (loseMedia) this.#natives.lose();
     };
     if (!loseSockets && !loseMedia) return;
     if (lossAfterMs > 0) this.#parts.clock.setTimeout(lose, lossAfterMs);
@@ -239,7 +240,7 @@ export class Emulator {
   foreground() {
     if (!this.#inBackground) return;
     this.#inBackground = false;
-    for (const native of this.#natives.values()) native.media.background(false);
+    this.#natives.background(false);
     this.#app.show();
     this.#wx.events.AppShow.emit(this.#launchOptions());
     this.#pages.background(false);
@@ -286,8 +287,7 @@ export class Emulator {
     if (this.#closed) return;
     this.#pages.close();
     this.#closed = true;
-    for (const element of [...this.#natives.keys()]) this.#detached(element);
-    await Promise.all(this.#closing);
+    await this.#natives.close();
     this.#wx.close();
     this.#realm.close();
     // What the last calls have rejected is told of in a later turn.
@@ -301,12 +301,12 @@ export class Emulator {
     const {pkg, clock, platform, server, storage, permissions, deny} = this.#parts;
     const project = pkg.has('project.config.json') ? pkg.json('project.config.json') : {};
     return new Wx({
-      realm: this.#realm, clock, pages: this.#pages, config: this.#config, platform, storage, permissions, deny, nextFrame,
+      realm: this.#realm, clock, pages: this.#pages, platform, storage, permissions, deny, nextFrame,
       appId: String(project.appid ?? 'wx0000000000000000'),
       rewrite: (url) => (server === undefined ? url : redirect(url, server)),
-      log: (level, text) => this.#say(level, text),
-      findPusher: (owner) => this.#nativesIn(owner, 'live-pusher')[0],
-      findPlayer: (id, owner) => this.#nativesIn(owner, 'live-player').find(({element}) => element.id === id),
+      log: (level, text) => this.#journal.say(level, text),
+      findPusher: (owner) => this.#natives.pusherIn(owner ?? this.#pages.top?.root.getComponent()),
+      findPlayer: (id, owner) => this.#natives.playerIn(owner ?? this.#pages.top?.root.getComponent(), id),
       launchOptions: () => this.#launchOptions(),
     });
   }
@@ -316,90 +316,26 @@ export class Emulator {
     return {path, query, scene: SCENE, referrerInfo: {}};
   }
 
-  /**
-   * @param {'live-pusher' | 'live-player'} kind
-   * @param {any} element
-   */
-  #attached(kind, element) {
-    const {media, platform, device, ffmpeg, log} = this.#parts;
-    const MediaType = kind === 'live-pusher' ? media.LivePusher : media.LivePlayer;
-    const native = new NativeElement(kind, element, MediaType, {
-      platform, device, ffmpeg,
-      emit: (event, detail) => this.#emit(kind, element, event, detail),
-      resolveFile: (path) => this.#resolveFile(path),
-      log: (level, text) => log(`${level} ${kind} ${text}`),
+  #makeNatives() {
+    const {media, platform, device, ffmpeg, pkg} = this.#parts;
+    return new MediaElements({
+      media, platform, device, ffmpeg, journal: this.#journal,
+      ask: (scope) => this.#wx.permissions.ask(scope),
+      locate: (path) => pkg.locate(path),
+      trigger: (element, event, detail) => {
+        this.#framework.lib.Event.triggerEvent(element, event, this.#realm.own(detail), this.#realm.own({}));
+      },
     });
-    this.#natives.set(element, native);
-    if (this.#inBackground) native.media.background(true);
-  }
-
-  /** @param {any} element */
-  #detached(element) {
-    const native = this.#natives.get(element);
-    if (!native) return;
-    this.#natives.delete(element);
-    const closing = native.close().catch((error) => this.#parts.log(`error ${native.kind} ${error.message}`));
-    this.#closing.add(closing);
-    void closing.then(() => this.#closing.delete(closing));
-  }
-
-  /**
-   * @param {string} kind
-   * @param {any} element
-   * @param {string} event
-   * @param {any} detail
-   */
-  #emit(kind, element, event, detail) {
-    if (!this.#natives.has(element) || this.#closed) return;
-    if (event === 'statechange') this.#parts.log(`${kind}${element.id ? `#${element.id}` : ''} ${detail.code} ${detail.message}`);
-    this.#framework.lib.Event.triggerEvent(element, event, this.#realm.own(detail), this.#realm.own({}));
-  }
-
-  /** @param {string} path */
-  #resolveFile(path) {
-    if (/^[a-z]+:\/\//.test(path)) throw new Error(`the emulator loads no images from the network: ${path.split('?')[0]}`);
-    return this.#parts.pkg.locate(path);
-  }
-
-  /**
-   * @param {any} owner a component, or nothing for the page on top
-   * @param {string} kind
-   * @returns {NativeElement[]} inside it, components in it excluded unless there are none directly
-   */
-  #nativesIn(owner, kind) {
-    const root = owner ?? this.#pages.top?.root.getComponent();
-    const all = [...this.#natives.values()].filter((native) => native.kind === kind);
-    const direct = all.filter(({element}) => element.ownerShadowRoot?.getHostNode() === root);
-    if (direct.length > 0 || kind === 'live-player') return direct;
-    return all.filter(({element}) => isInside(element, root));
-  }
-
-  /**
-   * @param {import('./pages.js').Page} page
-   * @param {boolean} hidden
-   */
-  #hidden(page, hidden) {
-    if (this.#inBackground) return;
-    const root = page.root.getComponent();
-    for (const native of this.#natives.values()) {
-      if (isInside(native.element, root)) native.media.hidden?.(hidden);
-    }
-  }
-
-  /** @param {string} kind */
-  #mediaOf(kind) {
-    return [...this.#natives.values()].filter((native) => native.kind === kind).map((native) => native.media);
   }
 
   /** @param {import('./pages.js').Page} page */
   #handle(page) {
-    let handle = this.#handles.get(page.id);
-    if (!handle) {
-      handle = new PageHandle({
-        realm: this.#realm, lib: this.#framework.lib, nativeOf: (element) => this.#natives.get(element),
-      }, page);
-      this.#handles.set(page.id, handle);
-    }
+    const known = this.#handles.get(page);
+    if (known) return known;
+    const handle = new PageHandle({
+      realm: this.#realm, lib: this.#framework.lib, wx: this.#wx.api, nativeOf: (element) => this.#natives.of(element),
+    }, page);
+    this.#handles.set(page, handle);
     return handle;
   }
 
@@ -425,10 +361,8 @@ export class Emulator {
    * @param {string} where
    */
   #fail(error, where) {
-    const {message = String(error), stack} = /** @type {any} */ (error) ?? {};
-    keep(this.errors, {message: String(message), where, stack, error});
-    this.#parts.log(withoutQueries(`error ${where}: ${stack ?? message}`));
-    const text = `${message}\n${stack ?? ''}`;
+    const {message, stack} = this.#journal.fail(error, where);
+    const text = stack?.includes(message) ? stack : `${message}\n${stack ?? ''}`;
     this.#app?.call('onError', text);
     this.#wx?.events.Error.emit({message: text, stack});
   }
@@ -438,50 +372,15 @@ export class Emulator {
    * @param {unknown} promise
    */
   #rejected(reason, promise) {
-    const {message, errMsg, stack} = /** @type {any} */ (reason) ?? {};
-    const text = String(message ?? errMsg ?? describe(reason));
-    keep(this.errors, {message: text, where: 'unhandled rejection', stack, error: reason});
-    this.#parts.log(withoutQueries(`error unhandled rejection: ${stack ?? text}`));
+    this.#journal.fail(reason, 'unhandled rejection');
     const event = Object.assign(new this.#realm.globals.Object(), {reason, promise});
     this.#app.call('onUnhandledRejection', event);
     this.#wx.events.UnhandledRejection.emit(event);
   }
 
-  /**
-   * @param {string} level
-   * @param {string} text
-   */
-  #say(level, text) {
-    const line = withoutQueries(text);
-    keep(this.console, {level, text: line});
-    this.#parts.log(`${level} ${line}`);
-  }
-
   #report() {
-    const errors = this.errors.map(({where, message}) => `error in ${where}: ${message}`);
-    const lines = this.console.slice(-10).map(({level, text}) => `${level} ${text}`);
-    return [...errors, ...lines, this.#pages.top ? this.page.tree() : ''].join('\n');
+    return `${this.#journal.recent()}\n${this.#pages.top ? this.page.tree() : ''}`;
   }
-
-  /** @param {Promise<unknown>} promise */
-  async #quietly(promise) {
-    try {
-      await promise;
-    } catch (error) {
-      this.#parts.log(`debug ${/** @type {any} */ (error)?.errMsg ?? error}`);
-    }
-  }
-}
-
-/**
- * @param {any} element
- * @param {any} root
- */
-function isInside(element, root) {
-  for (let host = element.ownerShadowRoot?.getHostNode(); host; host = host.ownerShadowRoot?.getHostNode()) {
-    if (host === root) return true;
-  }
-  return false;
 }
 
 /**
@@ -495,28 +394,4 @@ export function redirect(url, server) {
   const socket = from.protocol === 'ws:' || from.protocol === 'wss:';
   const secure = to.protocol === 'https:';
   return `${socket ? (secure ? 'wss' : 'ws') : to.protocol.slice(0, -1)}://${to.host}${from.pathname}${from.search}`;
-}
-
-/** Programs log media URLs, which carry tickets. @param {string} text */
-function withoutQueries(text) {
-  return text.replace(/\b([a-z]{2,8}:\/\/[^\s"'?]+)\?[^\s"']*/g, '$1');
-}
-
-/** @param {unknown} reason */
-function describe(reason) {
-  try {
-    return JSON.stringify(reason) ?? String(reason);
-  } catch {
-    return String(reason);
-  }
-}
-
-/**
- * @template T
- * @param {T[]} list
- * @param {T} item
- */
-function keep(list, item) {
-  list.push(item);
-  if (list.length > MAX_KEPT) list.shift();
 }

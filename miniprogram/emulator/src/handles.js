@@ -1,9 +1,11 @@
-import {attributesOf, findElements, snapshot, tagOf, textOf} from './snapshot.js';
+import {attributesOf, elementsIn, findElements, parentOf, snapshot, tagOf, textOf} from './snapshot.js';
+import {act} from './touch.js';
 
 /**
  * @typedef {object} HandlePorts
  * @property {import('./realm.js').Realm} realm
  * @property {any} lib glass-easel
+ * @property {Record<string, any>} wx
  * @property {(element: any) => import('./native.js').NativeElement | undefined} nativeOf
  */
 
@@ -133,10 +135,17 @@ export class ElementHandle {
     return this.#ports.lib.Element.isAttached(this.#element);
   }
 
-  /** A touch and its tap. Disabled elements feel nothing. */
+  /** A touch and its tap, and what the element does by itself then. What is disabled feels nothing. */
   tap() {
     if (this.attributes.disabled) return;
     for (const name of ['touchstart', 'touchend', 'tap']) this.#touch(name);
+    const {lib, realm, wx} = this.#ports;
+    act({
+      wx, tagOf, parentOf, insideOf: elementsIn,
+      trigger: (element, event, detail) => this.#send(element, event, detail),
+      read: (element, name) => attributesOf(element)[name],
+      write: (element, name, value) => writeAttribute(lib, element, name, realm.own(value)),
+    }, this.#element);
   }
 
   /** A long touch. */
@@ -150,7 +159,7 @@ export class ElementHandle {
    * @param {string} value
    */
   input(value) {
-    this.#setValue('value', value);
+    this.#write('value', value);
     this.trigger('input', {value, cursor: value.length, keyCode: 0});
   }
 
@@ -160,7 +169,7 @@ export class ElementHandle {
    * @param {any} value
    */
   change(value) {
-    this.#setValue(this.tag === 'switch' ? 'checked' : 'value', value);
+    this.#write(this.tag === 'switch' ? 'checked' : 'value', value);
     this.trigger('change', {value});
   }
 
@@ -172,26 +181,48 @@ export class ElementHandle {
    * @param {{bubbles?: boolean, composed?: boolean}} [options]
    */
   trigger(event, detail = {}, options = {}) {
-    const {realm, lib} = this.#ports;
-    lib.Event.triggerEvent(this.#element, event, realm.own(detail), realm.own({capturePhase: true, ...options}));
+    this.#send(this.#element, event, detail, options);
   }
 
-  /** @param {string} name */
-  #touch(name) {
-    const point = {x: 0, y: 0};
-    const touches = [{identifier: 0, pageX: 0, pageY: 0, clientX: 0, clientY: 0}];
-    this.trigger(name, point, /** @type {any} */ (
-      {bubbles: true, composed: true, extraFields: {touches, changedTouches: touches}}));
+  /**
+   * @param {any} element
+   * @param {string} event
+   * @param {any} detail
+   * @param {Record<string, any>} [options]
+   */
+  #send(element, event, detail, options = {}) {
+    const {realm, lib} = this.#ports;
+    lib.Event.triggerEvent(element, event, realm.own(detail), realm.own({capturePhase: true, ...options}));
   }
 
   /**
    * @param {string} name
    * @param {any} value
    */
-  #setValue(name, value) {
-    const {lib, realm} = this.#ports;
-    if (!lib.NativeNode.isNativeNode(this.#element)) return;
-    this.#element.setAttribute(name, realm.own(value));
-    this.#element.getModelBindingListeners()[name]?.(realm.own(value));
+  #write(name, value) {
+    writeAttribute(this.#ports.lib, this.#element, name, this.#ports.realm.own(value));
   }
+
+  /** @param {string} name */
+  #touch(name) {
+    const point = {x: 0, y: 0};
+    const touches = [{identifier: 0, pageX: 0, pageY: 0, clientX: 0, clientY: 0}];
+    this.#send(this.#element, name, point, {
+      bubbles: true, composed: true, extraFields: {touches, changedTouches: touches},
+    });
+  }
+}
+
+/**
+ * What the user has entered stays in the element and goes to the data that `model:` binds to it.
+ *
+ * @param {any} lib glass-easel
+ * @param {any} element
+ * @param {string} name
+ * @param {any} value of the realm
+ */
+function writeAttribute(lib, element, name, value) {
+  if (!lib.NativeNode.isNativeNode(element)) return;
+  element.setAttribute(name, value);
+  element.getModelBindingListeners()[name]?.(value);
 }

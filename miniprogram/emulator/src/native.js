@@ -117,6 +117,7 @@ function readOne(kind, byDefault, value) {
  * @property {(method: string, options: any) => Promise<any>} call a method of the component's context
  * @property {(on: boolean) => void} background the mini-program is no longer on the screen
  * @property {(on: boolean) => void} [hidden] another page is on top
+ * @property {() => void} [lose] its connection to the server breaks, and it does what a phone does then
  * @property {() => Promise<void>} close
  * @property {any} state
  *

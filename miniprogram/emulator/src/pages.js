@@ -12,6 +12,7 @@ const MAX_PAGES = 10;
  * @property {any} root of the adapter
  * @property {any} instance what the program sees as `this`
  * @property {boolean} shown
+ * @property {Record<string, any>} navigationBar title, colours and loading sign
  * @property {any} [channel] between the page that opens and the one that is opened
  *
  * @typedef {object} PagesPorts
@@ -125,7 +126,9 @@ export class Pages {
     const {framework, realm} = this.#ports;
     const root = framework.createPage(path, query);
     const instance = root.get();
-    const page = {id: this.#nextId++, path, query, root, instance, shown: false, channel};
+    const page = {
+      id: this.#nextId++, path, query, root, instance, shown: false, channel, navigationBar: this.#navigationBar(path),
+    };
     const options = realm.own(query);
     Object.assign(instance, {
       route: path, __route__: path, options, getPageId: () => `page-${page.id}`,
@@ -141,6 +144,16 @@ export class Pages {
       this.call(page, 'onReady');
     }
     return page;
+  }
+
+  /** @param {string} path */
+  #navigationBar(path) {
+    const {config} = this.#ports;
+    const own = config.components.find((one) => one.path === path)?.config ?? {};
+    const {navigationBarTitleText: title = '', navigationBarBackgroundColor: backgroundColor = '#000000',
+      navigationBarTextStyle = 'white'} = {...config.window, ...own};
+    const frontColor = navigationBarTextStyle === 'white' ? '#ffffff' : '#000000';
+    return {title, frontColor, backgroundColor, loading: false};
   }
 
   /** @param {number} count from the top */

@@ -3,48 +3,46 @@
  *
  * Node tells of all of them in one place, `unhandledRejection` of the process, where test runners listen too and end
  * the test at hand. WeChat tells the program, through onUnhandledRejection, and goes on. Listeners cannot keep an
- * event from one another, so the event itself is taken for as long as an emulator is alive; those of other promises
- * go on as if nobody had looked.
+ * event from one another, so the event itself is looked at first, once there has been a mini-program; those of other
+ * promises go on as if nobody had looked.
  *
- * @typedef {{owns: (promise: unknown) => boolean, rejected: (reason: unknown, promise: unknown) => void}} Watcher
+ * @typedef {(reason: unknown, promise: unknown) => void} Rejected
  */
 
-/** @type {Set<Watcher>} */
-const watchers = new Set();
-/** @type {typeof process.emit | undefined} */
-let emit;
+/** By Promise.prototype of the realm. Those that have ended stay here: their promises may still be rejected. */
+/** @type {WeakMap<object, Rejected>} */
+const realms = new WeakMap();
+let watching = false;
 
 /**
- * @param {Watcher} watcher
- * @returns {() => void} ends it
+ * @param {object} prototype Promise.prototype of a realm
+ * @param {Rejected} rejected
+ * @returns {() => void} from then on they are dropped
  */
-export function watchRejections(watcher) {
-  watchers.add(watcher);
-  if (!emit) {
-    emit = process.emit;
-    process.emit = /** @type {any} */ (intercept);
+export function watchRejections(prototype, rejected) {
+  realms.set(prototype, rejected);
+  if (!watching) {
+    watching = true;
+    const emit = process.emit;
+    process.emit = /** @type {any} */ (function(/** @type {string} */ event, /** @type {any[]} */ ...args) {
+      if (event === 'unhandledRejection' && taken(args[0], args[1])) return true;
+      return /** @type {any} */ (emit).call(process, event, ...args);
+    });
   }
-  return () => {
-    watchers.delete(watcher);
-    if (watchers.size > 0 || !emit || process.emit !== /** @type {any} */ (intercept)) return;
-    process.emit = emit;
-    emit = undefined;
-  };
+  return () => realms.set(prototype, () => {});
 }
 
 /**
- * @this {any}
- * @param {string} event
- * @param {any[]} args
- * @returns {boolean}
+ * @param {unknown} reason
+ * @param {any} promise
+ * @returns {boolean} whether it is of one of the realms
  */
-function intercept(event, ...args) {
-  if (event === 'unhandledRejection') {
-    for (const watcher of watchers) {
-      if (!watcher.owns(args[1])) continue;
-      watcher.rejected(args[0], args[1]);
-      return true;
-    }
+function taken(reason, promise) {
+  for (let at = Object.getPrototypeOf(promise); at; at = Object.getPrototypeOf(at)) {
+    const rejected = realms.get(at);
+    if (!rejected) continue;
+    rejected(reason, promise);
+    return true;
   }
-  return /** @type {any} */ (emit).call(this, event, ...args);
+  return false;
 }

@@ -41,16 +41,45 @@ export function findElements(root, selector) {
   const alternatives = parseSelector(selector);
   /** @type {any[]} */
   const found = [];
-  const walk = (/** @type {any} */ element, /** @type {any[]} */ path) => {
-    for (const child of element.getComposedChildren()) {
-      if (!isElement(child)) continue;
-      const to = isVirtual(child) ? path : [...path, child];
-      if (to !== path && alternatives.some((steps) => matchesPath(to, steps, matches))) found.push(child);
-      walk(child, to);
-    }
-  };
-  walk(root, []);
+  walk(root, [], (path) => {
+    if (alternatives.some((steps) => matchesPath(path, steps, matches))) found.push(path.at(-1));
+  });
   return found;
+}
+
+/**
+ * @param {any} root
+ * @returns {any[]} all elements below it, in the order of the tree
+ */
+export function elementsIn(root) {
+  /** @type {any[]} */
+  const found = [];
+  walk(root, [], (path) => found.push(path.at(-1)));
+  return found;
+}
+
+/**
+ * @param {any} element
+ * @returns {any} the element around it on the screen; undefined for the root of a page
+ */
+export function parentOf(element) {
+  let at = element.getComposedParent();
+  while (at && isVirtual(at)) at = at.getComposedParent();
+  return at ?? undefined;
+}
+
+/**
+ * @param {any} element
+ * @param {any[]} path
+ * @param {(path: any[]) => void} visit
+ */
+function walk(element, path, visit) {
+  for (const child of element.getComposedChildren()) {
+    if (!isElement(child)) continue;
+    const to = isVirtual(child) ? path : [...path, child];
+    if (to !== path) visit(to);
+    walk(child, to, visit);
+  }
 }
 
 /**

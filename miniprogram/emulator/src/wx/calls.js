@@ -91,11 +91,6 @@ export class Listeners {
     };
   }
 
-  /** @returns {boolean} */
-  get empty() {
-    return this.#list.length === 0;
-  }
-
   /** @param {any} [payload] */
   emit(payload) {
     const owned = this.#realm.own(payload);

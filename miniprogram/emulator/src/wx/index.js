@@ -14,7 +14,6 @@ import {Ui} from './ui.js';
  * @property {import('../realm.js').Realm} realm
  * @property {import('../clock.js').Clock} clock
  * @property {import('../pages.js').Pages} pages
- * @property {import('../config.js').AppConfig} config
  * @property {'android' | 'ios'} platform
  * @property {string} appId
  * @property {(url: string) => string} rewrite the address that a request or socket really calls
@@ -41,8 +40,8 @@ export class Wx {
 
   /** @param {WxPorts} ports */
   constructor(ports) {
-    const {realm, clock, pages, config} = ports;
-    this.ui = new Ui(clock, config.window);
+    const {realm, clock, pages} = ports;
+    this.ui = new Ui(clock, () => pages.top?.navigationBar ?? {});
     this.system = new System(realm, ports.platform, ports.appId);
     this.permissions = new Permissions(ports.permissions, ports.deny);
     this.sockets = new Sockets(realm, ports.rewrite);

@@ -20,10 +20,13 @@ const COMPONENTS = new Set(['live-pusher', 'live-player', 'view', 'text', 'image
  */
 export function miscApi(ports) {
   const {realm, nextFrame, topInstance} = ports;
+  let clipboard = '';
   return {
     async: {
-      setClipboardData: () => {}, getClipboardData: () => ({data: ''}), reportEvent: () => {},
-      preloadSubpackage: () => {}, loadSubpackage: () => {}, getImageInfo: ({src}) => ({path: src, width: 0, height: 0}),
+      setClipboardData: ({data}) => {
+        clipboard = String(data);
+      },
+      getClipboardData: () => ({data: clipboard}),
     },
     sync: {
       nextTick: (/** @type {Function} */ callback) => nextFrame(() => tell(realm, 'nextTick', callback)),
@@ -38,7 +41,8 @@ export function miscApi(ports) {
       getLogManager: () => logManager(ports),
       getRealtimeLogManager: () => logManager(ports),
       getUpdateManager: () => updateManager(realm),
-      reportMonitor: () => {}, reportAnalytics: () => {}, reportPerformance: () => {}, setEnableDebug: () => {},
+      // They report to WeChat.
+      reportMonitor: () => {}, reportAnalytics: () => {}, reportPerformance: () => {}, reportEvent: () => {},
     },
   };
 }

@@ -8,6 +8,8 @@ const CONNECT_TIMEOUT_MS = 60_000;
 /** A message larger than this is no signalling; a phone would have run out of memory before. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
+/** Each is `onX` of a task and `onSocketX` of `wx`. */
+const EVENTS = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']);
 
 /**
  * The sockets of one mini-program.
@@ -17,8 +19,9 @@ export class Sockets {
   #rewrite;
   /** @type {Set<SocketTask>} */
   #live = new Set();
-  /** The socket that the functions of `wx` without a task are about. @type {SocketTask | undefined} */
+  /** The one opened last: the functions of `wx` without a task are about it. @type {SocketTask | undefined} */
   #current;
+  #events;
 
   /**
    * @param {import('../realm.js').Realm} realm
@@ -27,6 +30,7 @@ export class Sockets {
   constructor(realm, rewrite) {
     this.#realm = realm;
     this.#rewrite = rewrite;
+    this.#events = Object.fromEntries(EVENTS.map((name) => [name, new Listeners(realm, `onSocket${name}`)]));
   }
 
   /** @returns {number} how many are connecting, open or closing */
@@ -42,25 +46,10 @@ export class Sockets {
   /** @returns {Record<string, Function>} for `wx` */
   api() {
     const realm = this.#realm;
-    const connect = (/** @type {any} */ options) => {
-      const {url, header = {}, protocols = [], timeout = CONNECT_TIMEOUT_MS, perMessageDeflate = false} = options;
-      if (typeof url !== 'string' || !/^wss?:\/\/[^/]/.test(url)) throw new ApiError(`invalid url "${url}"`);
-      if (this.#live.size >= MAX_SOCKETS) throw new ApiError('exceed max task count', {errno: 600_003});
-      const socket = new WebSocket(this.#rewrite(url), protocols, {
-        headers: withoutReferer(header), handshakeTimeout: timeout, perMessageDeflate, maxPayload: MAX_MESSAGE_BYTES,
-      });
-      const task = new SocketTask(realm, socket, () => this.#live.delete(task));
-      this.#live.add(task);
-      this.#current = task;
-      return task;
-    };
-    const globalEvents = (/** @type {string} */ name) => (/** @type {Function} */ listener) => {
-      this.#current?.[/** @type {'onOpen'} */ (name)](listener);
-    };
-    const onCurrent = (/** @type {string} */ name, /** @type {'send' | 'close'} */ method) =>
+    const onCurrent = (/** @type {string} */ name, /** @type {'transmit' | 'finish'} */ method) =>
       apiFunction(realm, name, (options) => {
         if (!this.#current) throw new ApiError('WebSocket is not connected');
-        return this.#current[method === 'send' ? 'transmit' : 'finish'](options);
+        return this.#current[method](options);
       });
     return {
       connectSocket: (/** @type {any} */ options = {}) => {
@@ -68,21 +57,31 @@ export class Sockets {
         let task;
         // The task is returned at once; the callbacks tell whether there is one.
         const answer = apiFunction(realm, 'connectSocket', (given) => {
-          task = connect(given);
+          task = this.#connect(given);
           return {};
         });
-        const wanted = ['success', 'fail', 'complete'].some((key) => typeof options?.[key] === 'function');
-        if (wanted) answer(options);
-        else void answer({...options, complete: () => {}});
+        answer({complete: () => {}, ...options});
         return task?.handle ?? deadTask(realm);
       },
-      sendSocketMessage: onCurrent('sendSocketMessage', 'send'),
-      closeSocket: onCurrent('closeSocket', 'close'),
-      onSocketOpen: globalEvents('onOpen'),
-      onSocketClose: globalEvents('onClose'),
-      onSocketError: globalEvents('onError'),
-      onSocketMessage: globalEvents('onMessage'),
+      sendSocketMessage: onCurrent('sendSocketMessage', 'transmit'),
+      closeSocket: onCurrent('closeSocket', 'finish'),
+      ...Object.fromEntries(EVENTS.map((name) => [`onSocket${name}`, this.#events[name].on])),
     };
+  }
+
+  /** @param {any} options of wx.connectSocket */
+  #connect({url, header = {}, protocols = [], timeout = CONNECT_TIMEOUT_MS, perMessageDeflate = false}) {
+    if (typeof url !== 'string' || !/^wss?:\/\/[^/]/.test(url)) throw new ApiError(`invalid url "${url}"`);
+    if (this.#live.size >= MAX_SOCKETS) throw new ApiError('exceed max task count');
+    const socket = new WebSocket(this.#rewrite(url), protocols, {
+      headers: withoutReferer(header), handshakeTimeout: timeout, perMessageDeflate, maxPayload: MAX_MESSAGE_BYTES,
+    });
+    const task = new SocketTask(this.#realm, socket, () => this.#live.delete(task), (name, payload) => {
+      if (this.#current === task) this.#events[name].emit(payload);
+    });
+    this.#live.add(task);
+    this.#current = task;
+    return task;
   }
 
   /** Ends all of them. */
@@ -97,45 +96,37 @@ class SocketTask {
   #realm;
   #socket;
   #gone;
+  #also;
   #over = false;
-  #open;
-  #message;
-  #error;
-  #close;
+  #events;
+  /** Headers of the answer to the handshake. @type {Record<string, any>} */
+  #header = {};
   /** @type {any} */
   handle;
 
   /**
    * @param {import('../realm.js').Realm} realm
    * @param {WebSocket} socket
-   * @param {() => void} gone
+   * @param {() => void} gone it no longer counts
+   * @param {(name: typeof EVENTS[number], payload: any) => void} also hears of every event
    */
-  constructor(realm, socket, gone) {
+  constructor(realm, socket, gone, also) {
     this.#realm = realm;
     this.#socket = socket;
     this.#gone = gone;
-    this.#open = new Listeners(realm, 'SocketTask.onOpen');
-    this.#message = new Listeners(realm, 'SocketTask.onMessage');
-    this.#error = new Listeners(realm, 'SocketTask.onError');
-    this.#close = new Listeners(realm, 'SocketTask.onClose');
-    this.onOpen = this.#open.on;
-    this.onMessage = this.#message.on;
-    this.onError = this.#error.on;
-    this.onClose = this.#close.on;
+    this.#also = also;
+    this.#events = Object.fromEntries(EVENTS.map((name) => [name, new Listeners(realm, `SocketTask.on${name}`)]));
     socket.on('upgrade', (response) => {
-      this.#header = response.headers;
+      this.#header = {...response.headers};
     });
-    socket.on('open', () => this.#open.emit({header: {...this.#header}, profile: {}}));
+    socket.on('open', () => this.#emit('Open', {header: this.#header, profile: {}}));
     socket.on('message', (data, binary) => {
-      this.#message.emit({data: binary ? bufferOf(data) : bufferOf(data).toString('utf8')});
+      this.#emit('Message', {data: binary ? bufferOf(data) : bufferOf(data).toString('utf8')});
     });
-    socket.on('error', (error) => this.#error.emit({errMsg: error.message}));
+    socket.on('error', (error) => this.#emit('Error', {errMsg: error.message}));
     socket.on('close', (code, reason) => this.#ended(code, reason.toString('utf8')));
     this.handle = this.#makeHandle();
   }
-
-  /** @type {Record<string, any>} */
-  #header = {};
 
   /** @param {any} options of SocketTask.send */
   async transmit({data}) {
@@ -186,7 +177,16 @@ class SocketTask {
     if (this.#over) return;
     this.#over = true;
     this.#gone();
-    this.#close.emit({code, reason});
+    this.#emit('Close', {code, reason});
+  }
+
+  /**
+   * @param {typeof EVENTS[number]} name
+   * @param {any} payload
+   */
+  #emit(name, payload) {
+    this.#events[name].emit(payload);
+    this.#also(name, payload);
   }
 
   #makeHandle() {
@@ -194,7 +194,7 @@ class SocketTask {
     Object.assign(handle, {
       send: apiFunction(this.#realm, 'sendSocketMessage', (options) => this.transmit(options)),
       close: apiFunction(this.#realm, 'closeSocket', (options) => this.finish(options)),
-      onOpen: this.onOpen, onMessage: this.onMessage, onError: this.onError, onClose: this.onClose,
+      ...Object.fromEntries(EVENTS.map((name) => [`on${name}`, this.#events[name].on])),
       CONNECTING, OPEN, CLOSING, CLOSED,
     });
     Object.defineProperty(handle, 'readyState', {get: () => this.#socket.readyState, enumerable: true});

@@ -1,3 +1,4 @@
+import {randomBytes} from 'node:crypto';
 import {ApiError, Listeners} from './calls.js';
 
 /** The base library whose functions are here. */
@@ -6,7 +7,7 @@ const WECHAT_VERSION = '8.0.55';
 const STATUS_BAR = 44;
 const NAVIGATION_BAR = 44;
 
-/** @type {Record<'android' | 'ios', {brand: string, model: string, system: string, width: number, height: number, ratio: number}>} */
+/** @type {Record<'android' | 'ios', Record<'brand' | 'model' | 'system', string> & Record<'width' | 'height' | 'ratio', number>>} */
 const PHONES = {
   android: {brand: 'Xiaomi', model: 'MI 9', system: 'Android 12', width: 393, height: 851, ratio: 2.75},
   ios: {brand: 'iPhone', model: 'iPhone 13<iPhone14,5>', system: 'iOS 16.5', width: 390, height: 844, ratio: 3},
@@ -64,14 +65,12 @@ export class System {
         getSystemInfo: all,
         getSystemInfoAsync: all,
         getNetworkType: () => ({networkType: this.#network, hasSystemProxy: false}),
-        getBatteryInfo: () => ({level: 80, isCharging: false}),
         setKeepScreenOn: ({keepScreenOn}) => {
           if (typeof keepScreenOn !== 'boolean') throw new ApiError('parameter error: keepScreenOn should be a boolean');
         },
-        vibrateShort: () => {}, vibrateLong: () => {}, setScreenBrightness: () => {},
-        getScreenBrightness: () => ({value: 0.5}),
-        setInnerAudioOption: () => {},
-        login: () => ({code: 'emulator-login-code'}),
+        // A user would feel them; nothing else tells.
+        vibrateShort: () => {}, vibrateLong: () => {},
+        login: () => ({code: randomBytes(16).toString('hex')}),
         checkSession: () => {},
         getUserProfile: () => ({userInfo: USER, rawData: JSON.stringify(USER), signature: '', encryptedData: '', iv: ''}),
         getUserInfo: () => ({userInfo: USER, rawData: JSON.stringify(USER), signature: '', encryptedData: '', iv: ''}),
@@ -81,7 +80,7 @@ export class System {
         getWindowInfo: own(() => this.#window()),
         getDeviceInfo: own(() => this.#device()),
         getAppBaseInfo: own(() => this.#app()),
-        getSystemSetting: own(() => ({bluetoothEnabled: false, locationEnabled: true, wifiEnabled: true, deviceOrientation: 'portrait'})),
+        getSystemSetting: own(() => RADIOS),
         getAppAuthorizeSetting: own(() => ({cameraAuthorized: 'authorized', microphoneAuthorized: 'authorized'})),
         getAccountInfoSync: own(() => ({miniProgram: {appId: this.#appId, envVersion: 'develop', version: ''}})),
         getMenuButtonBoundingClientRect: own(() => this.#menuButton()),
@@ -116,8 +115,7 @@ export class System {
 
   #settings() {
     return {
-      cameraAuthorized: true, microphoneAuthorized: true, notificationAuthorized: true, albumAuthorized: true,
-      bluetoothEnabled: false, locationEnabled: true, wifiEnabled: true, deviceOrientation: 'portrait',
+      ...RADIOS, cameraAuthorized: true, microphoneAuthorized: true, notificationAuthorized: true, albumAuthorized: true,
     };
   }
 
@@ -128,4 +126,5 @@ export class System {
   }
 }
 
+const RADIOS = {bluetoothEnabled: false, locationEnabled: true, wifiEnabled: true, deviceOrientation: 'portrait'};
 const USER = {nickName: '微信用户', avatarUrl: '', gender: 0, country: '', province: '', city: '', language: ''};

@@ -37,16 +37,15 @@ export class Ui {
   modals = [];
   /** @type {Sheet[]} */
   sheets = [];
-  /** Title and colours of the navigation bar. @type {Record<string, any>} */
-  navigationBar;
+  #bar;
 
   /**
    * @param {import('../clock.js').Clock} clock
-   * @param {Record<string, any>} window of app.json
+   * @param {() => Record<string, any>} bar the navigation bar of the page on top
    */
-  constructor(clock, window) {
+  constructor(clock, bar) {
     this.#clock = clock;
-    this.navigationBar = {title: window.navigationBarTitleText ?? '', loading: false};
+    this.#bar = bar;
   }
 
   /**
@@ -73,16 +72,16 @@ export class Ui {
         showModal: (options) => this.#modal(options),
         showActionSheet: (options) => this.#sheet(options),
         setNavigationBarTitle: ({title}) => {
-          this.navigationBar.title = String(title);
+          this.#bar().title = String(title);
         },
         setNavigationBarColor: ({frontColor, backgroundColor}) => {
-          Object.assign(this.navigationBar, {frontColor, backgroundColor});
+          Object.assign(this.#bar(), {frontColor, backgroundColor});
         },
         showNavigationBarLoading: () => {
-          this.navigationBar.loading = true;
+          this.#bar().loading = true;
         },
         hideNavigationBarLoading: () => {
-          this.navigationBar.loading = false;
+          this.#bar().loading = false;
         },
         hideHomeButton: nothing, setBackgroundColor: nothing, setBackgroundTextStyle: nothing, pageScrollTo: nothing,
         startPullDownRefresh: nothing, stopPullDownRefresh: nothing, showShareMenu: nothing, hideShareMenu: nothing,
