@@ -18,7 +18,7 @@ const MAX_ANCHORS = 512;
 /** What a decoder has not taken, in bytes: more than this and tags are left out. */
 const MAX_BACKLOG_BYTES = 4 << 20;
 
-const INPUT = ['-fflags', 'nobuffer', '-probesize', '32', '-analyzeduration', '0', '-f', 'flv', '-i', 'pipe:0'];
+const INPUT = ['-probesize', '32', '-analyzeduration', '1', '-f', 'flv', '-i', 'pipe:0'];
 
 /** @typedef {{ onEnd: () => void }} DecoderEvents `onEnd` when it has ended by itself */
 
@@ -60,8 +60,11 @@ const VIDEO_ARGUMENTS = [
   ...['-hide_banner', '-nostats', '-nostdin', '-loglevel', 'info', '-flags', 'low_delay', '-threads', '1', ...INPUT],
   ...['-an', '-copyts', '-vsync', '0', '-filter_threads', '1', '-vf'],
   `showinfo=checksum=0,scale=${PICTURE.width}:${PICTURE.height}:flags=area,format=gray`,
-  ...['-flush_packets', '1', '-f', 'rawvideo', 'pipe:1'],
+  // As PGM files one after the other: the raw format would keep each picture back until the next one.
+  ...['-c:v', 'pgm', '-flush_packets', '1', '-f', 'image2pipe', 'pipe:1'],
 ];
+/** What stands in front of the pixels. */
+const PGM_HEADER = `P5\n${PICTURE.width} ${PICTURE.height}\n255\n`;
 
 const SHOWN = /_showinfo_\d+ .*\bpts_time:\s*(-?[\d.]+).*\bs:(\d+)x(\d+)/;
 
@@ -109,10 +112,10 @@ export class VideoDecoder extends Decoder {
 
   /** @param {Buffer} chunk */
   #onData(chunk) {
-    const size = PICTURE.width * PICTURE.height;
+    const size = PGM_HEADER.length + PICTURE.width * PICTURE.height;
     let bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk;
     for (; bytes.length >= size; bytes = bytes.subarray(size)) {
-      if (this.#planes.length < MAX_UNPAIRED) this.#planes.push(Buffer.from(bytes.subarray(0, size)));
+      if (this.#planes.length < MAX_UNPAIRED) this.#planes.push(Buffer.from(bytes.subarray(PGM_HEADER.length, size)));
     }
     this.#rest = bytes;
     this.#pair();

@@ -12,6 +12,8 @@ const TICK_MS = 10;
 const BLOCK_SECONDS = 0.01;
 /** Further behind than this, in seconds, and the sound starts anew instead of being made up for. */
 const MAX_BEHIND_SECONDS = 2;
+/** Two grids of time may differ by rounding, in milliseconds. */
+const SAME_PICTURE_MS = 0.01;
 /** Encoders that still give the rest of what they were given, besides the one at work. */
 const MAX_FINISHING = 3;
 /** What an encoder gives while the one before it has not finished: a second or two of pictures. */
@@ -121,7 +123,10 @@ export class Pipeline {
       this.#retire();
       this.#employ(form);
     }
-    return this.#joiner.begin(this.#now(), metadata);
+    const now = this.#now();
+    // The first picture is one of this connection: it is the keyframe that all others need.
+    this.#lastPictureMs = Math.max(this.#lastPictureMs, now);
+    return this.#joiner.begin(now, metadata);
   }
 
   /** The connection is gone. Capture goes on. */
@@ -160,7 +165,7 @@ export class Pipeline {
   #capture(plan, { width, height, fps }, seconds) {
     const number = Math.floor(seconds * fps);
     const atMs = this.#epoch + (number * 1000) / fps;
-    if (atMs <= this.#lastPictureMs + 1) return;
+    if (atMs <= this.#lastPictureMs + SAME_PICTURE_MS) return;
     this.#lastPictureMs = atMs;
     let plane = plan.still;
     if (!plane) {

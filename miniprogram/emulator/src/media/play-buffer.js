@@ -10,6 +10,9 @@ const DISCONTINUITY_MS = 8000;
 const DRY_MS = 500;
 /** Sound that comes later than this moves everything, in milliseconds. */
 const LATE_MS = 40;
+/** So long it watches how early sound comes before it plays sooner, in milliseconds, and how much is worth it. */
+const WATCH_MS = 5000;
+const SPARE_MS = 40;
 /** By how much the buffer grows each time that it has run dry, in milliseconds. */
 const GROWTH_MS = 100;
 
@@ -37,6 +40,9 @@ export class PlayBuffer {
   #newest = { video: -Infinity, audio: -Infinity };
   /** Sound before this is not played any more. */
   #soundFrom = -Infinity;
+
+  /** The least time that sound has waited since a moment. */
+  #spare = { since: 0, ms: Infinity };
 
   /** @param {{ minMs: number, maxMs: number }} bounds */
   constructor(bounds) {
@@ -81,8 +87,7 @@ export class PlayBuffer {
     this.#queue.push(tag);
     if (!tag.config) this.#newest[tag.kind] = Math.max(this.#newest[tag.kind], tag.timestamp);
     if (this.#offset === null) return;
-    const late = now - (tag.timestamp + this.#offset);
-    if (tag.kind === 'audio' && late > LATE_MS && tag.timestamp >= this.#soundFrom) this.#offset += late;
+    if (tag.kind === 'audio' && !tag.config && tag.timestamp >= this.#soundFrom) this.#settle(tag, now, this.#offset);
     if (this.#newestOfAll() + this.#offset - now > this.#max) this.#startAt(now);
   }
 
@@ -147,6 +152,25 @@ export class PlayBuffer {
   #startAt(now) {
     this.#soundFrom = this.#newestOfAll() - this.#target;
     this.#offset = now - this.#soundFrom;
+    this.#spare = { since: now, ms: Infinity };
+  }
+
+  // Later after sound that came too late, sooner when all of it has come early for a while.
+  /** @param {BufferedTag} tag @param {number} now @param {number} offset */
+  #settle(tag, now, offset) {
+    const wait = tag.timestamp + offset - now;
+    if (wait < -LATE_MS) this.#shift(-wait, now);
+    this.#spare.ms = Math.min(this.#spare.ms, wait);
+    if (now - this.#spare.since < WATCH_MS) return;
+    const spare = this.#spare.ms - this.#target;
+    this.#shift(spare > SPARE_MS ? -spare : 0, now);
+  }
+
+  /** @param {number} ms @param {number} now */
+  #shift(ms, now) {
+    this.#offset = (this.#offset ?? 0) + ms;
+    if (ms < 0) this.#soundFrom = now - this.#offset;
+    this.#spare = { since: now, ms: Infinity };
   }
 
   #newestOfAll() {
