@@ -40,6 +40,20 @@ export default [
     },
     rules,
   },
+  // What the build writes.
+  {ignores: ['miniprogram/demo/lib/', 'miniprogram/miniprogram_dist/']},
+  {
+    files: ['miniprogram/demo/**/*.js'],
+    languageOptions: {
+      ecmaVersion: 2022,
+      sourceType: 'commonjs',
+      globals: {
+        App: 'readonly', Page: 'readonly', Component: 'readonly', wx: 'readonly', getApp: 'readonly', getCurrentPages: 'readonly',
+        setTimeout: 'readonly', clearTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', console: 'readonly',
+      },
+    },
+    rules,
+  },
   {
     files: ['web-client/test/**/*.mjs', 'miniprogram/test/**/*.mjs', 'miniprogram/scripts/**/*.mjs', '*.mjs'],
     languageOptions: {ecmaVersion: 2024, sourceType: 'module', globals: globals.node},

@@ -1,0 +1,298 @@
+const config = require('../../config.js');
+const { systemTexts } = require('../../i18n/index.js');
+const { openSettings } = require('../../services/permissions.js');
+const { CodeLog, linesOf } = require('../../utils/diagnosis.js');
+const { durationOf } = require('../../utils/figures.js');
+const { peopleOf } = require('../../utils/people.js');
+const { invitePath, newUid, readOptions } = require('../../utils/room.js');
+const { Session } = require('./session.js');
+const { arrange, ME } = require('./stage.js');
+
+/** The SDK receives as many streams at once: phones show black pictures beyond that. */
+const MAX_PLAYERS = 6;
+/** How long a line over the stage can be read. */
+const NOTICE_MS = 5000;
+/** Beyond it the oldest messages go. */
+const MAX_MESSAGES = 100;
+const BEAUTY = 6;
+
+Page({
+  data: {
+    t: {},
+    room: '',
+    maxPlayers: MAX_PLAYERS,
+    phase: 'joining',
+    reconnecting: false,
+    role: 'host',
+    video: true,
+    mic: 'live',
+    camera: 'live',
+    fault: '',
+    count: 1,
+    countText: '',
+    duration: '',
+    level: 0,
+    pushers: [],
+    players: [],
+    hidden: '',
+    beauty: 0,
+    lying: false,
+    sheet: '',
+    people: [],
+    lines: [],
+    codes: [],
+    messages: [],
+    draft: '',
+    unread: 0,
+    notice: '',
+    reason: '',
+  },
+
+  /** @param {Record<string, string>} options of utils/room.js */
+  onLoad(options) {
+    this.texts = systemTexts();
+    this.call = {
+      server: config.server, app: config.app, room: 'lobby', uid: newUid(Math.random()), role: 'host', video: true, ...readOptions(options),
+    };
+    this.media = { pushers: [], players: [] };
+    this.focus = null;
+    this.nextMessage = 1;
+    this.seconds = 0;
+    const { windowWidth, windowHeight } = wx.getWindowInfo ? wx.getWindowInfo() : wx.getSystemInfoSync();
+    this.setData({ t: this.texts.t, room: this.call.room, lying: windowWidth > windowHeight });
+    wx.setNavigationBarTitle({ title: this.texts.say('call_title', { room: this.call.room }) });
+    this.start();
+  },
+
+  onShow() {
+    wx.setKeepScreenOn({ keepScreenOn: true, fail: () => {} });
+    this.session.foreground();
+  },
+
+  onResize({ size: { windowWidth, windowHeight } }) {
+    this.setData({ lying: windowWidth > windowHeight });
+    this.refresh();
+  },
+
+  onUnload() {
+    this.stop();
+    clearTimeout(this.noticeTimer);
+    wx.setKeepScreenOn({ keepScreenOn: false, fail: () => {} });
+  },
+
+  start() {
+    const { role, video } = this.call;
+    this.codeLog = new CodeLog(this.texts.language);
+    this.setData({ phase: 'joining', role, video, mic: 'live', camera: 'live', fault: '', reason: '', duration: '' });
+    this.session = new Session(this.call, {
+      changed: (state) => this.changed(state),
+      media: (media) => {
+        this.media = media;
+        this.refresh();
+      },
+      people: () => this.refresh(),
+      message: ({ from, text }) => this.received(from, text),
+      failed: (error) => this.notify(this.texts.sayError(error)),
+      role: (given) => this.notify(this.texts.t[`role_now_${given}`]),
+      ended: (error) => this.ended(error),
+    });
+    this.session.join();
+  },
+
+  stop() {
+    clearInterval(this.ticker);
+    this.session.close();
+  },
+
+  changed(state) {
+    this.setData({ ...state, ...('count' in state ? { countText: this.texts.say('count', { count: state.count }) } : {}) });
+    if (state.phase === 'in') this.tick();
+    if ('camera' in state || 'mic' in state || 'video' in state) this.refresh();
+  },
+
+  tick() {
+    clearInterval(this.ticker);
+    this.seconds = 0;
+    this.setData({ duration: durationOf(0) });
+    this.ticker = setInterval(() => {
+      this.seconds += 1;
+      this.setData({ duration: durationOf(this.seconds) });
+      if (this.data.sheet === 'diagnostics') this.showDiagnostics();
+    }, 1000);
+  },
+
+  /** Writes what is on the stage. */
+  refresh() {
+    if (this.session === undefined) return;
+    const { client } = this.session;
+    const { video, camera, mic, lying } = this.data;
+    const { pushers, players } = arrange({
+      ...this.media,
+      uid: client.uid === undefined ? this.call.uid : client.uid,
+      participant: (uid) => client.participant(uid),
+      level: (uid) => this.session.level(uid),
+      shown: video && camera === 'live',
+      mic,
+      focus: this.focus,
+      lying,
+      texts: this.texts,
+    });
+    const more = players.length < MAX_PLAYERS ? 0 : client.streams.length - players.length;
+    this.setData({
+      pushers,
+      players,
+      hidden: more > 0 ? this.texts.say('hidden', { max: MAX_PLAYERS, count: more }) : '',
+      level: client.uid === undefined ? 0 : this.session.level(client.uid),
+    });
+    if (this.data.sheet === 'people') this.showPeople();
+  },
+
+  ended(error) {
+    this.stop();
+    this.media = { pushers: [], players: [] };
+    this.setData({ pushers: [], players: [], hidden: '', sheet: '', reason: this.texts.sayError(error) });
+  },
+
+  onPusherState(event) {
+    this.session.view.pusherState(event);
+    this.codeLog.add(event.detail.code, ME, new Date());
+  },
+
+  /** A refused permission comes as an error, not as a state. */
+  onPusherError({ currentTarget, detail: { errCode } }) {
+    this.onPusherState({ currentTarget, detail: { code: errCode } });
+  },
+
+  onPusherNet(event) {
+    this.session.view.pusherNetStatus(event);
+  },
+
+  onPlayerState(event) {
+    this.session.view.playerState(event);
+    this.codeLog.add(event.detail.code, String(event.currentTarget.dataset.uid), new Date());
+  },
+
+  onPlayerNet(event) {
+    this.session.view.playerNetStatus(event);
+  },
+
+  onTile({ currentTarget: { dataset: { tile } } }) {
+    this.focus = this.focus === tile ? null : tile;
+    this.refresh();
+  },
+
+  onMic() {
+    this.session.toggle('mic');
+  },
+
+  onCamera() {
+    this.session.toggle('camera');
+  },
+
+  onFlip() {
+    wx.createLivePusherContext().switchCamera({ fail: () => {} });
+  },
+
+  onBeauty() {
+    this.setData({ beauty: this.data.beauty === 0 ? BEAUTY : 0, sheet: '' });
+  },
+
+  onRole() {
+    this.setData({ sheet: '' });
+    this.session.changeRole(this.data.role === 'host' ? 'audience' : 'host');
+  },
+
+  /** With the settings changed the pusher has to begin anew. */
+  async onSettings() {
+    if (await openSettings(this.data.video)) this.session.pushAgain();
+  },
+
+  onMore() {
+    this.setData({ sheet: 'more' });
+  },
+
+  onChat() {
+    this.setData({ sheet: 'chat', unread: 0, notice: '' });
+  },
+
+  onPeople() {
+    this.setData({ sheet: 'people' });
+    this.showPeople();
+  },
+
+  onDiagnostics() {
+    this.setData({ sheet: 'diagnostics' });
+    this.showDiagnostics();
+  },
+
+  onCloseSheet() {
+    this.setData({ sheet: '' });
+  },
+
+  showPeople() {
+    const { client } = this.session;
+    if (client.uid === undefined) return;
+    this.setData({
+      people: peopleOf({ uid: client.uid, role: this.data.role }, client.participants, (uid) => this.session.level(uid), this.texts.t),
+    });
+  },
+
+  showDiagnostics() {
+    this.setData({ lines: linesOf(this.session.client, this.texts.t), codes: this.codeLog.lines });
+  },
+
+  onCopy() {
+    const { lines, codes } = this.data;
+    const data = [...lines.map(({ title, text }) => `${title}: ${text}`), ...codes.map(({ text }) => text)].join('\n');
+    wx.setClipboardData({ data, fail: () => {} });
+  },
+
+  onDraft({ detail: { value } }) {
+    this.setData({ draft: value });
+  },
+
+  async onSend() {
+    const text = this.data.draft.trim();
+    if (text === '') return;
+    this.setData({ draft: '' });
+    if (await this.session.say(text)) this.addMessage(this.texts.t.me, text, true);
+    else this.setData({ draft: text });
+  },
+
+  received(from, text) {
+    this.addMessage(String(from), text, false);
+    if (this.data.sheet === 'chat') return;
+    this.setData({ unread: this.data.unread + 1 });
+    this.notify(`${from}: ${text}`);
+  },
+
+  addMessage(from, text, mine) {
+    const message = { id: `message-${this.nextMessage}`, from, text, mine };
+    this.nextMessage += 1;
+    this.setData({ messages: [...this.data.messages, message].slice(-MAX_MESSAGES), latest: message.id });
+  },
+
+  /** A line over the stage. */
+  notify(notice) {
+    clearTimeout(this.noticeTimer);
+    this.setData({ notice });
+    this.noticeTimer = setTimeout(() => this.setData({ notice: '' }), NOTICE_MS);
+  },
+
+  onAgain() {
+    this.start();
+  },
+
+  onLeave() {
+    if (getCurrentPages().length > 1) wx.navigateBack();
+    else wx.reLaunch({ url: '/pages/index/index' });
+  },
+
+  onShareAppMessage() {
+    return {
+      title: this.texts.say('share_title', { room: this.call.room }),
+      path: invitePath(this.call),
+      imageUrl: '/images/share.png',
+    };
+  },
+});
