@@ -55,6 +55,15 @@ export default [
     rules,
   },
   {
+    files: ['miniprogram/components/**/*.js'],
+    languageOptions: {
+      ecmaVersion: 2022,
+      sourceType: 'commonjs',
+      globals: { wx: 'readonly', console: 'readonly', Component: 'readonly' },
+    },
+    rules,
+  },
+  {
     files: ['web-client/test/**/*.mjs', 'miniprogram/test/**/*.mjs', 'miniprogram/scripts/**/*.mjs', '*.mjs'],
     languageOptions: {ecmaVersion: 2024, sourceType: 'module', globals: globals.node},
   },

@@ -25,11 +25,15 @@ export class Events {
 
   /**
    * @template {keyof Payloads & string} Name
-   * @param {Name} event
+   * @param {Name} [event] all events if absent
    * @param {(payload: Payloads[Name]) => void} [listener] all of this event if absent
    * @returns {this}
    */
   off(event, listener) {
+    if (event === undefined) {
+      this.#listeners.clear();
+      return this;
+    }
     const kept = listener === undefined ? [] : (this.#listeners.get(event) ?? []).filter((other) => other !== listener);
     if (kept.length === 0) this.#listeners.delete(event);
     else this.#listeners.set(event, kept);
