@@ -17,4 +17,11 @@ export default [
     files: ['lib/page/**'],
     languageOptions: { globals: globals.audioWorklet },
   },
+  {
+    files: ['miniprograms/**'],
+    languageOptions: {
+      sourceType: 'commonjs',
+      globals: { App: 'readonly', Page: 'readonly', Component: 'readonly', getApp: 'readonly', wx: 'readonly', requirePlugin: 'readonly' },
+    },
+  },
 ];
