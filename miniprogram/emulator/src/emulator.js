@@ -104,7 +104,7 @@ export class Emulator {
     const paths = this.#config.components.map(({path}) => path);
     const templates = compileTemplates(pkg, this.#realm, paths,
       (/** @type {any} */ caller, /** @type {any} */ event, /** @type {Function} */ handler) =>
-        handler.call(caller, plainEvent(this.#realm, event)),
+        this.#realm.guard(`${caller.is} ${handler.name}`, () => handler.call(caller, plainEvent(this.#realm, event))),
       (text) => this.#journal.note(`warning ${text}`));
     if (pkg.has('app.js')) modules.load('app.js');
     if (!this.#app.instance) this.#realm.globals.App({});

@@ -49,9 +49,12 @@ export class Framework {
     for (const [tag, definition] of Object.entries(natives)) {
       this.#space.getComponentSpace().setGlobalUsingComponent(tag, definition);
     }
-    const unready = this.#unready;
+    const unready = (/** @type {any} */ component) => {
+      if (this.#unready.size === 0) ports.nextFrame(() => this.settle());
+      this.#unready.add(component);
+    };
     const everywhere = this.#space.getComponentSpace().define().lifetime('attached', /** @this {any} */ function() {
-      unready.add(this._$);
+      unready(this._$);
     });
     this.#space.setOverallBehavior(everywhere.registerBehavior());
     this.#behaviors = Object.fromEntries(BUILT_IN_BEHAVIORS.map((name) => [name, this.#space.behavior().register()]));

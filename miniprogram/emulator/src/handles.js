@@ -1,3 +1,4 @@
+import {outside} from './realm.js';
 import {attributesOf, elementsIn, findElements, parentOf, snapshot, tagOf, textOf} from './snapshot.js';
 import {act} from './touch.js';
 
@@ -38,9 +39,9 @@ export class PageHandle {
     return this.#page.instance;
   }
 
-  /** @returns {any} its data, not a copy */
+  /** @returns {any} a copy of its data */
   get data() {
-    return this.#page.instance.data;
+    return outside(this.#page.instance.data);
   }
 
   /** @returns {string} the tree as it is now, one element a line, components opened */
@@ -102,7 +103,7 @@ export class ElementHandle {
   get attributes() {
     const native = this.#ports.nativeOf(this.#element);
     if (native) return native.attributes;
-    return attributesOf(this.#element);
+    return outside(attributesOf(this.#element));
   }
 
   /** @returns {string} names of its classes, a space between them */
@@ -117,7 +118,7 @@ export class ElementHandle {
 
   /** @returns {Record<string, any>} */
   get dataset() {
-    return {...this.#element.dataset};
+    return outside({...this.#element.dataset});
   }
 
   /** @returns {any} of a component what the program sees as `this`; otherwise undefined */

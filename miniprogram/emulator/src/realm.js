@@ -21,6 +21,27 @@ const ABSENT = ['window', 'document', 'frames', 'self', 'location', 'navigator',
  */
 
 /**
+ * Copies what a program holds so that it is of Node's own realm: tests compare it with what they write down.
+ *
+ * @param {any} value
+ * @param {Map<object, any>} [seen]
+ * @returns {any} plain objects and arrays are copied, everything else is left as it is
+ */
+export function outside(value, seen = new Map()) {
+  if (value === null || typeof value !== 'object') return value;
+  const known = seen.get(value);
+  if (known) return known;
+  const prototype = Object.getPrototypeOf(value);
+  const plain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  if (!Array.isArray(value) && !plain) return value;
+  /** @type {any} */
+  const copy = Array.isArray(value) ? [] : {};
+  seen.set(value, copy);
+  for (const [key, item] of Object.entries(value)) copy[key] = outside(item, seen);
+  return copy;
+}
+
+/**
  * The global scope that a mini-program's code runs in: what the language has, timers and a console, and nothing of
  * Node's. It keeps programs honest; it is no defence against a hostile one.
  */

@@ -9,8 +9,11 @@
  * @typedef {(reason: unknown, promise: unknown) => void} Rejected
  */
 
-/** By Promise.prototype of the realm. Those that have ended stay here: their promises may still be rejected. */
-/** @type {WeakMap<object, Rejected>} */
+/**
+ * By Promise.prototype of the realm. Those that have ended stay here: their promises may still be rejected.
+ *
+ * @type {WeakMap<object, Rejected>}
+ */
 const realms = new WeakMap();
 let watching = false;
 

@@ -4,6 +4,8 @@ import {relativeTo} from './package.js';
 /** The compiler goes on after these, WeChat's does not. */
 const ALSO_ERRORS = new Set(['missing end tag', 'incomplete tag', 'invalid end tag', 'missing expression end']);
 
+const WXS_REQUIRE = /(\brequire\s*\(\s*['"])([^'"]+?)(?:\.wxs)?(['"]\s*\))/g;
+
 /**
  * Compiles the WXML of pages and components with everything that they import, include and require.
  *
@@ -50,15 +52,16 @@ function addScripts(pkg, group, path) {
   const queue = group.getScriptDependencies(path).map((/** @type {string} */ name) => ({name, by: `${path}.wxml`}));
   const seen = new Set();
   for (let next = queue.shift(); next; next = queue.shift()) {
-    const name = next.name.replace(/\.wxs$/, '');
+    const {name, by} = next;
     if (seen.has(name)) continue;
     seen.add(name);
-    if (!pkg.has(`${name}.wxs`)) throw new Error(`${next.by}: ${name}.wxs is missing`);
-    const text = pkg.text(`${name}.wxs`);
-    group.addScript(name, text);
-    for (const [, request] of text.matchAll(/\brequire\s*\(\s*['"]([^'"]+)['"]\s*\)/g)) {
+    if (!pkg.has(`${name}.wxs`)) throw new Error(`${by}: ${name}.wxs is missing`);
+    // Scripts are known without their extension, which the compiler takes off a `src` but not off a require.
+    const text = pkg.text(`${name}.wxs`).replace(WXS_REQUIRE, (_, before, request, after) => {
       queue.push({name: relativeTo(name, request), by: `${name}.wxs`});
-    }
+      return `${before}${request}${after}`;
+    });
+    group.addScript(name, text);
   }
 }
 
