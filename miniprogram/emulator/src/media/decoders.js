@@ -74,6 +74,7 @@ export class VideoDecoder extends Decoder {
   #announced = [];
   /** @type {Buffer[]} */
   #planes = [];
+  /** @type {Buffer} */
   #rest = Buffer.alloc(0);
   #fed = 0;
   #out = 0;
@@ -151,6 +152,7 @@ export class AudioDecoder extends Decoder {
   #anchors = [];
   #fed = 0;
   #out = 0;
+  /** @type {Buffer} */
   #rest = Buffer.alloc(0);
   #onSound;
 

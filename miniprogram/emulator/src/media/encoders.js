@@ -27,22 +27,21 @@ const TO_FLV = ['-flush_packets', '1', '-flvflags', 'no_duration_filesize', '-f'
 class Encoder {
   #ending = false;
 
-  /** @param {string} ffmpeg @param {string[]} args @param {number} type of tags @param {EncoderEvents} events */
-  constructor(ffmpeg, args, type, events) {
+  /**
+   * @param {string} ffmpeg @param {string[]} args @param {number} type of tags
+   * @param {(isFrame: boolean) => number} timeOf when the content of the next tag was captured
+   * @param {EncoderEvents} events
+   */
+  constructor(ffmpeg, args, type, timeOf, events) {
     const reader = new FlvReader();
     /** @param {Buffer} chunk */
     const onData = (chunk) => {
       for (const tag of reader.push(chunk)) {
-        if (tag.type === type) events.onTag(tag.data, this.timeOf(contentOf(tag).part === 'frame'));
+        if (tag.type === type) events.onTag(tag.data, timeOf(contentOf(tag).part === 'frame'));
       }
     };
     this.process = new Ffmpeg(ffmpeg, args, { input: true, onData, onLine: () => {} });
     void this.process.exited.then(() => events.onEnd(!this.#ending));
-  }
-
-  /** When the next tag was captured. @param {boolean} _isFrame @returns {number} */
-  timeOf(_isFrame) {
-    throw new Error('every encoder tells its own time');
   }
 
   get full() {
@@ -89,7 +88,7 @@ export class VideoEncoder extends Encoder {
 
   /** @param {string} ffmpeg @param {VideoForm} form @param {EncoderEvents} events */
   constructor(ffmpeg, form, events) {
-    super(ffmpeg, videoArguments(form), TAG.VIDEO, events);
+    super(ffmpeg, videoArguments(form), TAG.VIDEO, (isFrame) => this.#timeOf(isFrame), events);
     this.form = form;
   }
 
@@ -107,7 +106,7 @@ export class VideoEncoder extends Encoder {
 
   // Without B-frames, pictures come out in the order in which they went in.
   /** @param {boolean} isFrame */
-  timeOf(isFrame) {
+  #timeOf(isFrame) {
     if (isFrame) this.#last = this.#times.shift() ?? this.#last;
     return this.#last;
   }
@@ -138,7 +137,7 @@ export class AudioEncoder extends Encoder {
    * @param {EncoderEvents} events
    */
   constructor(ffmpeg, form, startMs, events) {
-    super(ffmpeg, audioArguments(form), TAG.AUDIO, events);
+    super(ffmpeg, audioArguments(form), TAG.AUDIO, (isFrame) => this.#timeOf(isFrame), events);
     this.form = form;
     this.startMs = startMs;
   }
@@ -150,7 +149,7 @@ export class AudioEncoder extends Encoder {
 
   // The encoder puts one frame of silence in front.
   /** @param {boolean} isFrame */
-  timeOf(isFrame) {
+  #timeOf(isFrame) {
     const at = this.startMs + ((this.#frames - 1) * AAC_FRAME * 1000) / this.form.outRate;
     if (isFrame) this.#frames += 1;
     return at;

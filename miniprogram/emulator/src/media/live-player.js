@@ -3,13 +3,13 @@
  */
 import { PLAYS, PullCarrier } from './carrier.js';
 import { FAILURE } from './codes.js';
-import { AudioDecoder, PICTURE, rateOfConfig, VideoDecoder } from './decoders.js';
+import { PICTURE, SOUND_RATE } from './decoders.js';
 import { shown } from './ffmpeg-log.js';
 import { contentOf, FlvReader } from './flv.js';
 import { messagesOf, sizeOfConfig } from './h264.js';
 import { callMethod, Reporter, TemporaryFiles } from './host.js';
 import { Meter, NETSTATUS_MS } from './netstatus.js';
-import { PlayBuffer } from './play-buffer.js';
+import { Playback } from './playback.js';
 import { PlayerMachine } from './player-machine.js';
 
 /** Attributes of live-player that change what is played, with their defaults. */
@@ -67,16 +67,11 @@ export class LivePlayer {
   #report;
   #machine;
   #files = new TemporaryFiles();
-  #buffer;
   #reader = new FlvReader();
   /** @type {PullCarrier | null} */
   #carrier = null;
-  /** @type {VideoDecoder | null} */
-  #video = null;
-  /** @type {AudioDecoder | null} */
-  #audio = null;
-  /** Whether a decoder that has just begun still needs a picture that needs no other. */
-  #wantsKeyframe = true;
+  /** @type {Playback | null} */
+  #playback = null;
   #meter = new Meter(0);
   #hidden = false;
   #background = false;
@@ -96,8 +91,6 @@ export class LivePlayer {
   /** @type {NodeJS.Timeout | undefined} */
   #wake;
   /** @type {NodeJS.Timeout | undefined} */
-  #release;
-  /** @type {NodeJS.Timeout | undefined} */
   #netstatus;
   /** Processes that are on their way out. @type {Set<Promise<void>>} */
   #leaving = new Set();
@@ -112,7 +105,6 @@ export class LivePlayer {
     this.#report = new Reporter(host, 'player');
     const { retries, retryDelayMs } = host.device;
     this.#machine = new PlayerMachine({ retries, retryDelayMs });
-    this.#buffer = new PlayBuffer(this.#bounds());
     // The page hears of what follows only after its element is there.
     queueMicrotask(() => {
       if (this.#attributes.autoplay && this.#attributes.src && !this.#closed) this.#start();
@@ -147,7 +139,7 @@ export class LivePlayer {
     const before = this.#attributes;
     this.#attributes = withDefaults({ ...before, ...changes });
     const after = this.#attributes;
-    this.#buffer.bounds(this.#bounds());
+    this.#playback?.bounds(this.#bounds());
     const moved = after.src !== before.src;
     const restart = moved && this.#machine.running;
     if (restart) this.#stop();
@@ -187,7 +179,7 @@ export class LivePlayer {
   }
 
   /** The network is gone at once: the component notices that it is lost. */
-  breakConnection() {
+  lose() {
     if (this.#carrier) void this.#carrier.cut();
   }
 
@@ -286,7 +278,17 @@ export class LivePlayer {
     }
     this.#host.log('info', `playing ${shown(src)}`);
     this.#reader = new FlvReader();
-    this.#buffer.clear();
+    this.#playback = new Playback({
+      ffmpeg: this.#host.ffmpeg,
+      bounds: this.#bounds(),
+      now: () => performance.now(),
+      events: {
+        picture: (picture) => this.#show(picture),
+        sound: (samples, time) => this.#hear(samples, time),
+        dry: () => this.#drive(() => this.#machine.starved()),
+        undecodable: (code) => this.#drive(() => this.#machine.undecodable(code)),
+      },
+    });
     this.#meter = new Meter(performance.now());
     this.#carrier = new PullCarrier(this.#host.ffmpeg, src, {
       connected: () => this.#drive(() => this.#machine.connected()),
@@ -301,14 +303,10 @@ export class LivePlayer {
 
   #disconnect() {
     clearInterval(this.#netstatus);
-    clearTimeout(this.#release);
     if (this.#carrier) this.#leave(this.#carrier.close());
-    if (this.#video) this.#leave(this.#video.kill());
-    if (this.#audio) this.#leave(this.#audio.kill());
+    if (this.#playback) this.#leave(this.#playback.close());
     this.#carrier = null;
-    this.#video = null;
-    this.#audio = null;
-    this.#buffer.clear();
+    this.#playback = null;
   }
 
   /** @param {Buffer} chunk */
@@ -329,9 +327,9 @@ export class LivePlayer {
       const { timestamp, data } = tag;
       if (!config) this.#meter.add(kind, data.length, now, { keyframe, timestamp });
       this.#announce(kind, config, keyframe, payload);
-      this.#buffer.push({ kind, timestamp, config, keyframe, data }, now);
+      this.#playback?.push({ kind, timestamp, config, keyframe, data });
     }
-    this.#play();
+    this.#playback?.play();
   }
 
   /** @param {'video' | 'audio'} kind @param {boolean} config @param {boolean} keyframe @param {Buffer} payload */
@@ -347,65 +345,9 @@ export class LivePlayer {
     for (const text of messagesOf(payload)) this.#report.code(2012, text);
   }
 
-  /** Gives the decoders what is due, and comes back when more will be. */
-  #play() {
-    clearTimeout(this.#release);
-    if (!this.#carrier) return;
-    const now = performance.now();
-    const { tags, dry } = this.#buffer.due(now);
-    for (const tag of tags) {
-      if (tag.kind === 'video') this.#decodeVideo(tag);
-      else this.#decodeAudio(tag);
-    }
-    if (dry) this.#drive(() => this.#machine.starved());
-    const at = this.#buffer.deadline(now);
-    if (at !== null) this.#release = setTimeout(() => this.#play(), Math.max(1, Math.ceil(at - now)));
-  }
-
-  /** @param {import('./play-buffer.js').BufferedTag} tag */
-  #decodeVideo(tag) {
-    if (!this.#video) {
-      if (!tag.config) return;
-      this.#wantsKeyframe = true;
-      /** @type {VideoDecoder} */
-      const decoder = new VideoDecoder(this.#host.ffmpeg, {
-        onPicture: (picture) => this.#show(decoder, picture),
-        onEnd: () => this.#onDecoderEnd(decoder, 2101),
-      });
-      this.#video = decoder;
-    }
-    if (!tag.config && this.#wantsKeyframe && !tag.keyframe) return;
-    if (!tag.config) this.#wantsKeyframe = false;
-    this.#video.feed(tag);
-  }
-
-  /** @param {import('./play-buffer.js').BufferedTag} tag */
-  #decodeAudio(tag) {
-    if (tag.config) {
-      const rate = rateOfConfig(contentOf({ type: 8, data: tag.data }).payload);
-      if (this.#audio && this.#audio.rate === rate) return;
-      if (this.#audio) this.#leave(this.#audio.kill());
-      /** @type {AudioDecoder} */
-      const decoder = new AudioDecoder(this.#host.ffmpeg, rate, {
-        onSound: (samples, time) => this.#hear(decoder, samples, time),
-        onEnd: () => this.#onDecoderEnd(decoder, 2102),
-      });
-      this.#audio = decoder;
-    }
-    this.#audio?.feed(tag);
-  }
-
-  /** @param {VideoDecoder | AudioDecoder} decoder @param {2101 | 2102} code */
-  #onDecoderEnd(decoder, code) {
-    if (decoder === this.#video) this.#video = null;
-    else if (decoder === this.#audio) this.#audio = null;
-    else return;
-    this.#drive(() => this.#machine.undecodable(code));
-  }
-
-  /** @param {VideoDecoder} decoder @param {Picture} picture */
-  #show(decoder, picture) {
-    if (decoder !== this.#video || !this.#visible) return;
+  /** @param {Picture} picture */
+  #show(picture) {
+    if (!this.#visible) return;
     this.#framesShown += 1;
     this.#meter.frame();
     this.#size = picture.coded;
@@ -415,32 +357,23 @@ export class LivePlayer {
     for (const listener of this.#frameListeners) listener(picture);
   }
 
-  /** @param {AudioDecoder} decoder @param {Buffer} samples @param {SoundTime} time */
-  #hear(decoder, samples, time) {
-    if (decoder !== this.#audio) return;
+  /** @param {Buffer} samples @param {SoundTime} time */
+  #hear(samples, time) {
     this.#played.audio = time.atMs;
     this.#drive(() => this.#machine.heard());
     if (!this.#audible) return;
-    this.#secondsPlayed += samples.length / 2 / 48_000;
+    this.#secondsPlayed += samples.length / 2 / SOUND_RATE;
     for (const listener of this.#soundListeners) listener(samples, time);
   }
 
   #tellNetstatus() {
-    const held = this.#buffer.held();
-    const count = this.#buffer.count();
     const skew = this.#played.video - this.#played.audio;
-    const inside = this.#video?.inside ?? 0;
     this.#report.netstatus({
       ...this.#meter.read(performance.now()),
       videoWidth: this.#size.width,
       videoHeight: this.#size.height,
-      videoCache: Math.round(held.video),
-      audioCache: Math.round(held.audio),
-      vDecCacheSize: inside,
-      vSumCacheSize: count.video + inside,
       avPlayInterval: Number.isFinite(skew) ? Math.round(skew) : 0,
-      avRecvInterval: Math.round(this.#buffer.skew),
-      audioCacheThreshold: Math.round(this.#buffer.thresholdMs),
+      ...this.#playback?.figures(),
     });
   }
 

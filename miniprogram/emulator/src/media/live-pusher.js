@@ -38,6 +38,7 @@ export const PUSHER_DEFAULTS = Object.freeze({
   fps: 15,
   audioQuality: 'high',
   waitingImage: '',
+  mirror: false,
   remoteMirror: false,
   devicePosition: 'front',
   zoom: false,
@@ -182,7 +183,7 @@ export class LivePusher {
   }
 
   /** The network is gone at once: the server hears no goodbye, and the component notices that it is lost. */
-  breakConnection() {
+  lose() {
     if (this.#carrier) void this.#carrier.cut();
   }
 
@@ -304,6 +305,7 @@ export class LivePusher {
     this.#pipeline.configure({
       video: form,
       still: this.#covered ? image : null,
+      mirrored: this.#attributes.remoteMirror || this.#attributes.mirror,
       outRate: this.#attributes.audioQuality === 'low' ? RATES.low : RATES.high,
       silent: this.#silent,
       sound: this.#attributes.enableMic || this.#host.device.microphoneOff !== 'stop',

@@ -24,6 +24,7 @@ const MAX_HELD_TAGS = 64;
  * @typedef {object} Plan
  * @property {import('./encoders.js').VideoForm | null} video null for no pictures
  * @property {Uint8Array | null} still a picture to send instead of the camera's, of the size of `video`
+ * @property {boolean} mirrored whether left and right of the camera's picture are exchanged
  * @property {number} outRate of the sound, samples per second
  * @property {boolean} silent silence is sent instead of the microphone's sound
  * @property {boolean} sound whether sound is sent at all
@@ -39,6 +40,13 @@ const MAX_HELD_TAGS = 64;
  *   whether anything had come out of it
  * @property {() => void} cameraFailed the camera threw
  */
+
+/** @param {Uint8Array} plane @param {number} width */
+function mirror(plane, width) {
+  const out = new Uint8Array(plane);
+  for (let at = 0; at < out.length; at += width) out.subarray(at, at + width).reverse();
+  return out;
+}
 
 /** An encoder with what came out before its turn. */
 class Stage {
@@ -172,6 +180,7 @@ export class Pipeline {
       const index = Math.floor((number * this.#camera.fps) / fps + 1e-6);
       try {
         plane = this.#camera.frame(index, this.#wallNow(), { width, height });
+        if (plan.mirrored) plane = mirror(plane, width);
       } catch {
         this.#events.cameraFailed();
         return;
