@@ -38,6 +38,8 @@ export class PlayBuffer {
   /** When the first tag of the filling came. */
   #fillingSince = 0;
   #newest = { video: -Infinity, audio: -Infinity };
+  /** When the newest of all came. */
+  #newestCame = 0;
   /** Sound before this is not played any more. */
   #soundFrom = -Infinity;
 
@@ -86,6 +88,7 @@ export class PlayBuffer {
     if (this.#queue.length >= MAX_TAGS) this.#queue.splice(0, this.#queue.length - MAX_TAGS + 1);
     this.#queue.push(tag);
     if (!tag.config) this.#newest[tag.kind] = Math.max(this.#newest[tag.kind], tag.timestamp);
+    if (this.#newestOfAll() > newest || !Number.isFinite(newest)) this.#newestCame = now;
     if (this.#offset === null) return;
     if (tag.kind === 'audio' && !tag.config && tag.timestamp >= this.#soundFrom) this.#settle(tag, now, this.#offset);
     if (this.#newestOfAll() + this.#offset - now > this.#max) this.#startAt(now);
@@ -147,10 +150,10 @@ export class PlayBuffer {
     return now - this.#fillingSince >= this.#target || this.#newestOfAll() - first.timestamp >= this.#target;
   }
 
-  // The newest tag is played `target` from now. Pictures before that are still decoded, at once; sound is not.
+  // The newest tag is played `target` after it came. Pictures before that are still decoded, at once; sound is not.
   /** @param {number} now */
   #startAt(now) {
-    this.#soundFrom = this.#newestOfAll() - this.#target;
+    this.#soundFrom = this.#newestOfAll() + (now - this.#newestCame) - this.#target;
     this.#offset = now - this.#soundFrom;
     this.#spare = { since: now, ms: Infinity };
   }
