@@ -3,7 +3,7 @@ Component({
   properties: {
     /** A class of icon.wxss. */
     name: { type: String, value: '' },
-    /** In rpx. */
-    size: { type: Number, value: 44 },
+    /** In px. */
+    size: { type: Number, value: 22 },
   },
 });

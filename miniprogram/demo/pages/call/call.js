@@ -6,7 +6,7 @@ const { durationOf } = require('../../utils/figures.js');
 const { peopleOf } = require('../../utils/people.js');
 const { invitePath, newUid, readOptions } = require('../../utils/room.js');
 const { Session } = require('./session.js');
-const { arrange, ME } = require('./stage.js');
+const { arrange } = require('./stage.js');
 
 /** The SDK receives as many streams at once: phones show black pictures beyond that. */
 const MAX_PLAYERS = 6;
@@ -155,7 +155,7 @@ Page({
 
   onPusherState(event) {
     this.session.view.pusherState(event);
-    this.codeLog.add(event.detail.code, ME, new Date());
+    this.codeLog.add(event.detail.code, this.texts.t.me, new Date());
   },
 
   /** A refused permission comes as an error, not as a state. */

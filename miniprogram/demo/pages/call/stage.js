@@ -3,6 +3,9 @@
 const { layout, styleOf } = require('../../utils/layout.js');
 const { hueOf, initialsOf, platformIcon } = require('../../utils/names.js');
 
+/** Narrower tiles, in parts of the stage, say less. */
+const SMALL = 32;
+const SMALL_LYING = 22;
 /** The tile of oneself. */
 const ME = 'me';
 
@@ -30,7 +33,7 @@ function arrange({ pushers, players, uid, participant, level, shown, mic, focus,
   const boxes = layout(ids.length, {
     lying, focus: focused === -1 ? null : focused, inset: players.length === 1 && pushers.length === 1,
   });
-  const place = (/** @type {number} */ index) => ({ style: styleOf(boxes[index]), small: boxes[index].above });
+  const place = (/** @type {number} */ index) => ({ style: styleOf(boxes[index]), small: boxes[index].width < (lying ? SMALL_LYING : SMALL) });
   return {
     players: players.map((item, index) => ({ ...item, ...place(index), ...playerTile(item, participant(item.uid), level(item.uid), texts) })),
     pushers: pushers.map((item) => ({
