@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Parser, Subcommand};
-use queqiao_room::{AppId, Claims, Role, RoomId, Uid, UnixSeconds};
+use queqiao_room::{AppId, Claims, Format, Role, RoomId, Scope, Uid, UnixSeconds};
+use rand::Rng;
 
 use crate::config::{Config, FileFlag, Flags, parse_duration};
 
@@ -27,6 +28,8 @@ Examples:
       A server for everybody. The file names the apps.
   queqiao token --config queqiao.toml --app myapp --room r1 --uid alice --role host --ttl 1h
       A token with which alice may publish in room r1 for an hour.
+  queqiao token --config queqiao.toml --app APP_ID --room r1 --uid 42 --role host --format agora-007
+      The same for 42, as Agora's generators make it. The app has Agora's id, its secret is the certificate.
   queqiao load --rooms 10 --participants 8 --rtmp-publishers 1 --duration 1m --json report.json
       Ten rooms of nine who all send and eight who all receive, for a minute.
 
@@ -70,7 +73,7 @@ pub(crate) struct TokenArgs {
     /// Room that the token opens
     #[arg(long)]
     room: RoomId,
-    /// User who will bear it
+    /// User who will bear it; in Agora's formats, 0 lets the bearer choose
     #[arg(long)]
     uid: Uid,
     /// host: publishes and plays; audience: plays
@@ -82,6 +85,9 @@ pub(crate) struct TokenArgs {
     /// Lets the bearer also mute, remove and ban others and close the room
     #[arg(long)]
     admin: bool,
+    /// jwt is our own; docs/tokens.md says what the others need
+    #[arg(long, value_name = "jwt|agora-006|agora-007|volcengine-001|zego-04", default_value_t = Format::Jwt)]
+    format: Format,
     #[command(flatten)]
     file: FileFlag,
 }
@@ -118,23 +124,26 @@ pub(crate) fn run_load(options: &queqiao_load::Options, out: &mut impl Write) ->
 /// `queqiao token`.
 pub(crate) fn run_token(args: &TokenArgs, out: &mut impl Write) -> Result<()> {
     let config = Config::load(&Flags { file: args.file.clone(), ..Flags::default() })?;
-    let token = make_token(&config, args, SystemTime::now().into())?;
+    let token = make_token(&config, args, SystemTime::now().into(), rand::rng().random())?;
     writeln!(out, "{token}")?;
     Ok(())
 }
 
-fn make_token(config: &Config, args: &TokenArgs, now: UnixSeconds) -> Result<String> {
-    if args.app.as_str() == queqiao_room::Apps::DEMO {
-        return Err(anyhow!("the app demo needs no token"));
-    }
+fn make_token(config: &Config, args: &TokenArgs, now: UnixSeconds, random: [u8; 16]) -> Result<String> {
     let apps = config.apps()?;
+    if apps.needs_no_token(&args.app) {
+        return Err(anyhow!("the app {} needs no token", args.app));
+    }
     let secret = apps.signing_secret(&args.app).with_context(|| {
         format!("there is no app {} in the configuration; give its file with --config", args.app)
     })?;
     let (app, room, uid) = (args.app.clone(), args.room.clone(), args.uid.clone());
     let mut claims = Claims::new(app, room, uid, args.role, now, args.ttl)?;
     claims.admin = args.admin;
-    Ok(queqiao_room::issue(secret, &claims)?)
+    if matches!(args.format, Format::Agora006 | Format::Agora007) && args.uid.as_str() == "0" {
+        claims.uid = Scope::Any;
+    }
+    Ok(queqiao_room::issue_as(args.format, secret, &claims, random)?)
 }
 
 #[cfg(test)]
@@ -146,6 +155,7 @@ mod tests {
     use crate::config::File;
 
     const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
+    const RANDOM: [u8; 16] = [3; 16];
     const CONFIG: &str = "[[apps]]\nid = \"live\"\nsecrets = [\"4f1c9a0b7de2583c61d0a8e3\"]\n";
 
     fn token_args(line: &str) -> TokenArgs {
@@ -185,6 +195,7 @@ mod tests {
             ("queqiao token --app live --room r1 --uid a --role king", "host"),
             ("queqiao token --app live --room r1 --uid a --role host --ttl 5", "not a duration"),
             ("queqiao token --app live --room r1 --uid a", "--role"),
+            ("queqiao token --app live --room r1 --uid a --role host --format agora", "agora-006"),
         ] {
             let message = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
             assert!(message.contains(named), "{line}: {message}");
@@ -194,7 +205,7 @@ mod tests {
     #[test]
     fn a_token_from_the_command_line_opens_the_stream() {
         let args = token_args("queqiao token --app live --room r1 --uid alice --role host --ttl 30m");
-        let token = make_token(&config(), &args, NOW).unwrap();
+        let token = make_token(&config(), &args, NOW, RANDOM).unwrap();
         let stream: StreamKey = "live/r1/alice".parse().unwrap();
         let grant =
             config().apps().unwrap().authorize(Some(&token), &stream, Permission::Publish, NOW).unwrap();
@@ -202,9 +213,39 @@ mod tests {
     }
 
     #[test]
+    fn a_token_from_the_command_line_has_any_format_that_the_app_is_made_for() {
+        for (format, app, uid) in [
+            ("jwt", "b1946ac92492d2347c6235b4d2611184", "42"),
+            ("agora-006", "b1946ac92492d2347c6235b4d2611184", "0"),
+            ("agora-007", "b1946ac92492d2347c6235b4d2611184", "0"),
+            ("volcengine-001", "b1946ac92492d2347c6235b4", "42"),
+            ("zego-04", "2913569222", "42"),
+        ] {
+            let text =
+                format!("[[apps]]\nid = \"{app}\"\nsecrets = [\"591785b794601e212b260e25925636fd\"]\n");
+            let config =
+                Config::from_sources(Some(File { name: "q.toml", text: &text }), [], &Flags::default())
+                    .unwrap();
+            let line = format!(
+                "queqiao token --app {app} --room r1 --uid {uid} --role host --ttl 30m --format {format}"
+            );
+            let token = make_token(&config, &token_args(&line), NOW, RANDOM).unwrap();
+            let (app, room, uid) = (app.parse().unwrap(), "r1".parse().unwrap(), "42".parse().unwrap());
+            let pass = config.apps().unwrap().admit(Some(&token), &app, &room, &uid, NOW).unwrap();
+            assert_eq!(
+                (pass.role(), pass.expires()),
+                (Role::Host, Some(UnixSeconds(NOW.0 + 1_800))),
+                "{format}"
+            );
+            let refusal = make_token(&config, &token_args(&format!("{line} --admin")), NOW, RANDOM);
+            assert_eq!(refusal.is_ok(), format == "jwt");
+        }
+    }
+
+    #[test]
     fn a_token_is_that_of_an_admin_if_it_is_asked_for() {
         let admin = |line| {
-            let token = make_token(&config(), &token_args(line), NOW).unwrap();
+            let token = make_token(&config(), &token_args(line), NOW, RANDOM).unwrap();
             let (app, room, uid) = ("live".parse().unwrap(), "r1".parse().unwrap(), "alice".parse().unwrap());
             config().apps().unwrap().admit(Some(&token), &app, &room, &uid, NOW).unwrap().is_admin()
         };
@@ -214,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_token_needs_a_configured_app_and_a_lifetime() {
-        let refusal = |line| make_token(&config(), &token_args(line), NOW).unwrap_err().to_string();
+        let refusal = |line| make_token(&config(), &token_args(line), NOW, RANDOM).unwrap_err().to_string();
         let other = refusal("queqiao token --app other --room r1 --uid a --role host");
         assert!(other.starts_with("there is no app other in the configuration"), "{other}");
         assert_eq!(

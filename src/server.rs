@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use queqiao_room::Apps;
 use queqiao_transcode::{AacSettings, OpusSettings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +32,7 @@ pub(crate) fn run(config: Config) -> Result<()> {
 
 async fn serve(config: Config) -> Result<()> {
     let apps = Arc::new(config.apps()?);
+    warn_of_open_apps(&apps);
     let pool = transcode::Pool::start(threads(config.transcode.threads))?;
     let hub = Hub::new(hub_settings(&config), pool);
     let (notices, told) = mpsc::unbounded_channel();
@@ -108,6 +110,14 @@ async fn serve(config: Config) -> Result<()> {
         webhooks.finish().await;
     }
     Ok(())
+}
+
+/// An open app is what one tries things out with, and easily forgotten.
+fn warn_of_open_apps(apps: &Apps) {
+    let count = apps.open().count();
+    if count > 0 {
+        warn!(count, "there are open apps: whoever knows the id of one is a host in all its rooms");
+    }
 }
 
 /// Nothing is kept for back ends unless one of them wants to be told.

@@ -111,7 +111,7 @@ impl Config {
 
     /// The apps that may be used, with or without the app `demo` among them.
     pub(crate) fn apps(&self) -> Result<Apps, ConfigError> {
-        let apps = self.apps.iter().map(|app| (app.id.clone(), app.secrets.clone()));
+        let apps = self.apps.iter().map(|app| (app.id.clone(), app.access()));
         Apps::new(apps, self.demo()?).map_err(ConfigError::Apps)
     }
 

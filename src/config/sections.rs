@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use queqiao_room::{AppId, Secret};
+use queqiao_room::{Access, AppId, Secret};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::ConfigError;
@@ -271,15 +271,35 @@ impl Transcode {
     }
 }
 
-/// `[[apps]]`: an app and the secrets that its tokens may be signed with.
+/// `[[apps]]`: an app and what lets into it, either secrets or nothing but its id.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct App {
     /// Its id.
     pub(crate) id: AppId,
     /// The secrets; the first one signs. More than one while an old one is being replaced.
-    #[serde(serialize_with = "redact")]
+    #[serde(default, serialize_with = "redact", skip_serializing_if = "Vec::is_empty")]
     pub(crate) secrets: Vec<Secret>,
+    /// Whether everybody may enter who knows the id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) open: bool,
+}
+
+impl App {
+    pub(super) fn access(&self) -> Access {
+        if self.open { Access::Open } else { Access::Tokens(self.secrets.clone()) }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.open && !self.secrets.is_empty() {
+            let message = format!(
+                "app {} is open, so that its secrets protect nothing: take out one of the two",
+                self.id
+            );
+            return Err(invalid("apps", &message));
+        }
+        Ok(())
+    }
 }
 
 /// Too short to be taken for a secret if somebody feeds the output back.
@@ -296,6 +316,7 @@ pub(super) fn check(config: &super::Config) -> Result<(), ConfigError> {
     config.limits.check()?;
     config.gop.check()?;
     config.transcode.check()?;
+    config.apps.iter().try_for_each(App::check)?;
     super::ops::check(&config.webhooks)
 }
 

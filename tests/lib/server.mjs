@@ -138,11 +138,11 @@ export function appConfig(app, secret) {
  * A token made by `queqiao token`.
  * @param {import('./scope.mjs').Scope} scope
  * @param {string} config the text of the server's TOML file
- * @param {{ app: string, room: string, uid: string, role: string, ttl?: string }} claims
+ * @param {{ app: string, room: string, uid: string, role: string, ttl?: string, format?: string }} claims
  */
-export async function makeToken(scope, config, { app, room, uid, role, ttl = '1h' }) {
+export async function makeToken(scope, config, { app, room, uid, role, ttl = '1h', format = 'jwt' }) {
   const args = ['token', '--config', writeConfig(scope, config), '--app', app];
-  args.push('--room', room, '--uid', uid, '--role', role, '--ttl', ttl);
+  args.push('--room', room, '--uid', uid, '--role', role, '--ttl', ttl, '--format', format);
   const { stdout } = await promisify(execFile)(binary(), args, { env: environment() });
   return stdout.trim();
 }

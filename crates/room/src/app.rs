@@ -1,8 +1,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::token::open;
-use crate::{AppId, Claims, Error, Pass, Permission, Role, RoomId, Secret, StreamKey, Uid, UnixSeconds};
+use crate::secret::is_guessable;
+use crate::token::{Asked, open};
+use crate::{
+    AppId, Claims, Error, MIN_SECRET_BYTES, Pass, Permission, Role, RoomId, Scope, Secret, StreamKey, Uid,
+    UnixSeconds,
+};
 
 /// How many apps one server serves: a bound on what a configuration file may ask for.
 pub const MAX_APPS: usize = 4096;
@@ -31,10 +35,19 @@ pub enum Demo {
     Present(Loopback),
 }
 
+/// What lets somebody into an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A token signed with one of these, in any format. The first one signs new ones.
+    Tokens(Vec<Secret>),
+    /// Its id: whoever knows it is a host. The clients of some vendors send it in place of a token.
+    Open,
+}
+
 /// The apps of a server and the rule by which they let somebody in.
 #[derive(Clone, Debug)]
 pub struct Apps {
-    secrets: BTreeMap<AppId, Vec<Secret>>,
+    configured: BTreeMap<AppId, Access>,
     demo: Demo,
 }
 
@@ -42,35 +55,28 @@ impl Apps {
     /// The name of the app that needs no token.
     pub const DEMO: &str = "demo";
 
-    /// Takes the configured apps, each with the secrets it currently accepts. The first secret signs.
+    /// Takes the configured apps, each with what lets into it.
     ///
     /// # Errors
     ///
-    /// If an app has no secret or too many, comes twice, is called `demo`, or if there are more than [`MAX_APPS`].
-    pub fn new(
-        configured: impl IntoIterator<Item = (AppId, Vec<Secret>)>,
-        demo: Demo,
-    ) -> Result<Self, Error> {
+    /// If an app has no secret or too many, is open with an id that is easy to guess, comes twice, is called `demo`, or if
+    /// there are more than [`MAX_APPS`].
+    pub fn new(configured: impl IntoIterator<Item = (AppId, Access)>, demo: Demo) -> Result<Self, Error> {
         let mut apps = BTreeMap::new();
-        for (app, secrets) in configured {
+        for (app, access) in configured {
             if app.as_str() == Self::DEMO {
                 return Err(Error::ReservedApp);
             }
-            if secrets.is_empty() {
-                return Err(Error::NoSecret(app));
-            }
-            if secrets.len() > MAX_SECRETS_PER_APP {
-                return Err(Error::TooManySecrets(app));
-            }
+            check_access(&app, &access)?;
             if apps.len() >= MAX_APPS {
                 return Err(Error::TooManyApps);
             }
             if apps.contains_key(&app) {
                 return Err(Error::DuplicateApp(app));
             }
-            apps.insert(app, secrets);
+            apps.insert(app, access);
         }
-        Ok(Self { secrets: apps, demo })
+        Ok(Self { configured: apps, demo })
     }
 
     /// Whether the demo app exists.
@@ -79,16 +85,30 @@ impl Apps {
         self.demo
     }
 
+    /// The apps that let everybody in who knows their id.
+    pub fn open(&self) -> impl Iterator<Item = &AppId> {
+        self.configured.iter().filter(|(_, access)| **access == Access::Open).map(|(app, _)| app)
+    }
+
+    /// Whether an app takes everybody without a token: an open one, and the demo app.
+    #[must_use]
+    pub fn needs_no_token(&self, app: &AppId) -> bool {
+        app.as_str() == Self::DEMO || self.configured.get(app) == Some(&Access::Open)
+    }
+
     /// The secret that signs an app's new tokens.
     #[must_use]
     pub fn signing_secret(&self, app: &AppId) -> Option<&Secret> {
-        self.secrets.get(app)?.first()
+        match self.configured.get(app)? {
+            Access::Tokens(secrets) => secrets.first(),
+            Access::Open => None,
+        }
     }
 
     /// Decides whether the bearer of `token` may do this with this stream.
     ///
     /// A host publishes under its own uid alone. Both roles play every stream of their room. The demo app lets everybody
-    /// do everything, whatever token they show.
+    /// do everything, whatever token they show; an open app those who show its id or nothing.
     ///
     /// # Errors
     ///
@@ -100,16 +120,15 @@ impl Apps {
         permission: Permission,
         now: UnixSeconds,
     ) -> Result<Grant, Error> {
-        let Some(claims) = self.claims(token, &stream.app, now)? else {
-            return Ok(Grant { stream: stream.clone(), permission, bearer: None });
-        };
-        check_scope(&claims, stream, permission)?;
-        Ok(Grant { stream: stream.clone(), permission, bearer: Some(claims) })
+        let asked = Asked { app: &stream.app, room: &stream.room, uid: &stream.uid };
+        let bearer = self.bearer(token, &asked, now)?;
+        bearer.check(&stream.uid, permission)?;
+        Ok(Grant { stream: stream.clone(), permission, bearer })
     }
 
     /// Decides whether the bearer of `token` may enter a room under this uid.
     ///
-    /// The demo app lets everybody in, as a host and admin.
+    /// The demo app lets everybody in, as a host and admin; an open app lets in as a host.
     ///
     /// # Errors
     ///
@@ -122,48 +141,84 @@ impl Apps {
         uid: &Uid,
         now: UnixSeconds,
     ) -> Result<Pass, Error> {
-        let bearer = self.claims(token, app, now)?;
-        if let Some(claims) = &bearer {
-            if claims.app != *app {
-                return Err(Error::WrongApp);
-            }
-            if claims.room != *room {
-                return Err(Error::WrongRoom);
-            }
-            if claims.uid != *uid {
-                return Err(Error::WrongUid);
-            }
+        let bearer = self.bearer(token, &Asked { app, room, uid }, now)?;
+        if !bearer.uid.covers(uid) {
+            return Err(Error::WrongUid);
         }
         Ok(Pass::new(app.clone(), room.clone(), uid.clone(), bearer))
     }
 
-    /// What a valid token says; nothing in the demo app, which asks for none.
-    fn claims(&self, token: Option<&str>, app: &AppId, now: UnixSeconds) -> Result<Option<Claims>, Error> {
-        if app.as_str() == Self::DEMO && matches!(self.demo, Demo::Present(_)) {
-            return Ok(None);
+    /// Who is asking, if this app and room may be entered with this token.
+    fn bearer(&self, token: Option<&str>, asked: &Asked<'_>, now: UnixSeconds) -> Result<Bearer, Error> {
+        if asked.app.as_str() == Self::DEMO && matches!(self.demo, Demo::Present(_)) {
+            return Ok(Bearer::anybody(true));
         }
-        let secrets = self.secrets.get(app).ok_or_else(|| Error::UnknownApp(app.clone()))?;
-        let token =
-            token.filter(|token| !token.is_empty()).ok_or_else(|| Error::MissingToken(app.clone()))?;
-        let claims = open(token, secrets)?;
-        claims.check_time(now)?;
-        Ok(Some(claims))
+        let token = token.filter(|token| !token.is_empty());
+        let access = self.configured.get(asked.app).ok_or_else(|| Error::UnknownApp(asked.app.clone()))?;
+        match (access, token) {
+            (Access::Open, None) => Ok(Bearer::anybody(false)),
+            (Access::Open, Some(token)) if token == asked.app.as_str() => Ok(Bearer::anybody(false)),
+            (Access::Open, Some(_)) => Err(Error::BadSignature),
+            (Access::Tokens(_), None) => Err(Error::MissingToken(asked.app.clone())),
+            (Access::Tokens(secrets), Some(token)) => {
+                let claims = open(token, secrets, asked, now)?;
+                claims.check_time(now)?;
+                if claims.app != *asked.app {
+                    return Err(Error::WrongApp);
+                }
+                if !claims.room.covers(asked.room) {
+                    return Err(Error::WrongRoom);
+                }
+                Ok(claims.into())
+            }
+        }
     }
 }
 
-pub(crate) fn check_scope(claims: &Claims, stream: &StreamKey, permission: Permission) -> Result<(), Error> {
-    if claims.app != stream.app {
-        return Err(Error::WrongApp);
+fn check_access(app: &AppId, access: &Access) -> Result<(), Error> {
+    match access {
+        Access::Tokens(secrets) if secrets.is_empty() => Err(Error::NoSecret(app.clone())),
+        Access::Tokens(secrets) if secrets.len() > MAX_SECRETS_PER_APP => {
+            Err(Error::TooManySecrets(app.clone()))
+        }
+        Access::Open if app.as_str().len() < MIN_SECRET_BYTES || is_guessable(app.as_str()) => {
+            Err(Error::GuessableApp(app.clone()))
+        }
+        Access::Tokens(_) | Access::Open => Ok(()),
     }
-    if claims.room != stream.room {
-        return Err(Error::WrongRoom);
+}
+
+/// What somebody has shown to be allowed in the room that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    pub(crate) uid: Scope<Uid>,
+    pub(crate) role: Role,
+    /// Without leeway; never without a token.
+    pub(crate) expires: Option<UnixSeconds>,
+    pub(crate) admin: bool,
+}
+
+impl Bearer {
+    /// Somebody without a token where none is needed: a host under any uid.
+    pub(crate) const fn anybody(admin: bool) -> Self {
+        Self { uid: Scope::Any, role: Role::Host, expires: None, admin }
     }
-    if !claims.role.allows(permission) {
-        return Err(Error::RoleNotAllowed { role: claims.role, permission });
+
+    /// Whether it may do this with the stream of `uid`.
+    pub(crate) fn check(&self, uid: &Uid, permission: Permission) -> Result<(), Error> {
+        if !self.role.allows(permission) {
+            return Err(Error::RoleNotAllowed { role: self.role, permission });
+        }
+        match permission {
+            Permission::Publish if !self.uid.covers(uid) => Err(Error::WrongUid),
+            Permission::Publish | Permission::Play => Ok(()),
+        }
     }
-    match permission {
-        Permission::Publish if claims.uid != stream.uid => Err(Error::WrongUid),
-        Permission::Publish | Permission::Play => Ok(()),
+}
+
+impl From<Claims> for Bearer {
+    fn from(claims: Claims) -> Self {
+        Self { uid: claims.uid, role: claims.role, expires: claims.exp, admin: claims.admin }
     }
 }
 
@@ -172,7 +227,7 @@ pub(crate) fn check_scope(claims: &Claims, stream: &StreamKey, permission: Permi
 pub struct Grant {
     pub(crate) stream: StreamKey,
     pub(crate) permission: Permission,
-    pub(crate) bearer: Option<Claims>,
+    pub(crate) bearer: Bearer,
 }
 
 impl Grant {
@@ -194,25 +249,26 @@ impl Grant {
         &self.stream.room
     }
 
-    /// Who holds it: the uid of the token. In the demo app a publisher is who it says it is and a player is nobody.
+    /// Who holds it: the uid of the token. Where there is none, as in the demo app, a publisher is who it says it is and a
+    /// player is nobody.
     #[must_use]
-    pub fn uid(&self) -> Option<&Uid> {
-        match (&self.bearer, self.permission) {
-            (Some(claims), _) => Some(&claims.uid),
-            (None, Permission::Publish) => Some(&self.stream.uid),
-            (None, Permission::Play) => None,
+    pub const fn uid(&self) -> Option<&Uid> {
+        match (&self.bearer.uid, self.permission) {
+            (Scope::Only(uid), _) => Some(uid),
+            (Scope::Any, Permission::Publish) => Some(&self.stream.uid),
+            (Scope::Any, Permission::Play) => None,
         }
     }
 
-    /// The role of the token; everybody is a host in the demo app.
+    /// The role of the token; everybody is a host where none is needed.
     #[must_use]
-    pub fn role(&self) -> Role {
-        self.bearer.as_ref().map_or(Role::Host, |claims| claims.role)
+    pub const fn role(&self) -> Role {
+        self.bearer.role
     }
 
-    /// When the token expires, without leeway; never in the demo app.
+    /// When the token expires, without leeway; never where none is needed.
     #[must_use]
-    pub fn expires(&self) -> Option<UnixSeconds> {
-        self.bearer.as_ref().map(|claims| claims.exp)
+    pub const fn expires(&self) -> Option<UnixSeconds> {
+        self.bearer.expires
     }
 }

@@ -1,7 +1,8 @@
 use std::fmt;
 
 use crate::{
-    AppId, MAX_ID_BYTES, MAX_SECRETS_PER_APP, MAX_TOKEN_BYTES, MAX_TTL, MIN_SECRET_BYTES, Permission, Role,
+    AppId, Format, MAX_ID_BYTES, MAX_SECRETS_PER_APP, MAX_TOKEN_BYTES, MAX_TTL, MIN_SECRET_BYTES, Permission,
+    Role,
 };
 
 /// Everything that this crate refuses, and why.
@@ -37,9 +38,12 @@ pub enum Error {
     /// A secret is a well-known placeholder, or nearly without variety.
     #[error("this secret is a placeholder or easy to guess")]
     GuessableSecret,
-    /// An app was configured without any secret.
+    /// An app was configured without any secret, and not as open.
     #[error("app {0} has no secret")]
     NoSecret(AppId),
+    /// An open app has an id that is shorter than a secret, or as easy to guess as a bad one.
+    #[error("the id of an open app lets everybody in who knows it: {0} is too short or too easy to guess")]
+    GuessableApp(AppId),
     /// An app was configured with more than [`MAX_SECRETS_PER_APP`] secrets.
     #[error("app {0} has more than {MAX_SECRETS_PER_APP} secrets")]
     TooManySecrets(AppId),
@@ -55,6 +59,17 @@ pub enum Error {
     /// A token was asked for with a lifetime of zero or of more than [`MAX_TTL`].
     #[error("a token lives for 1 second to {} days", MAX_TTL.as_secs() / 86_400)]
     InvalidTtl,
+    /// A token was asked for in a format that there is not.
+    #[error("a format is \"jwt\", \"agora-006\", \"agora-007\", \"volcengine-001\" or \"zego-04\"")]
+    InvalidFormat,
+    /// A token was asked for in a format that cannot say it.
+    #[error("tokens of the format {format} {why}")]
+    UnfitFormat {
+        /// The format.
+        format: Format,
+        /// What it can, or needs.
+        why: &'static str,
+    },
     /// Signing failed inside the cryptographic library.
     #[error("the token could not be signed")]
     Signing,
@@ -70,13 +85,13 @@ pub enum Error {
         /// Its length.
         bytes: usize,
     },
-    /// The token is not a JWT, or its claims are missing, of a wrong type or not valid identifiers.
+    /// The token has none of the formats, or its claims are missing, of a wrong type or not valid identifiers.
     #[error("the token is malformed")]
     MalformedToken,
     /// The token names another algorithm than HS256.
     #[error("the token is not signed with HS256")]
     WrongAlgorithm,
-    /// No secret of the app made this signature.
+    /// No secret of the app made this signature; an open app has none.
     #[error("the signature of the token is wrong")]
     BadSignature,
     /// The token is past its time.
@@ -123,11 +138,14 @@ impl Error {
             Self::ShortSecret { .. } => "short_secret",
             Self::GuessableSecret => "guessable_secret",
             Self::NoSecret(_) => "no_secret",
+            Self::GuessableApp(_) => "guessable_app",
             Self::TooManySecrets(_) => "too_many_secrets",
             Self::DuplicateApp(_) => "duplicate_app",
             Self::ReservedApp => "reserved_app",
             Self::TooManyApps => "too_many_apps",
             Self::InvalidTtl => "invalid_ttl",
+            Self::InvalidFormat => "invalid_format",
+            Self::UnfitFormat { .. } => "unfit_format",
             Self::Signing => "signing_failed",
             Self::UnknownApp(_) => "unknown_app",
             Self::MissingToken(_) => "missing_token",

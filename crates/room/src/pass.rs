@@ -1,5 +1,5 @@
-use crate::app::check_scope;
-use crate::{AppId, Claims, Error, Grant, Permission, Role, RoomId, StreamKey, StreamKind, Uid, UnixSeconds};
+use crate::app::Bearer;
+use crate::{AppId, Error, Grant, Permission, Role, RoomId, StreamKey, StreamKind, Uid, UnixSeconds};
 
 /// The right to be in a room under one uid, given by [`crate::Apps::admit`] or drawn from a [`Grant`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,11 +7,11 @@ pub struct Pass {
     app: AppId,
     room: RoomId,
     uid: Uid,
-    bearer: Option<Claims>,
+    bearer: Bearer,
 }
 
 impl Pass {
-    pub(crate) const fn new(app: AppId, room: RoomId, uid: Uid, bearer: Option<Claims>) -> Self {
+    pub(crate) const fn new(app: AppId, room: RoomId, uid: Uid, bearer: Bearer) -> Self {
         Self { app, room, uid, bearer }
     }
 
@@ -33,38 +33,37 @@ impl Pass {
         &self.uid
     }
 
-    /// The most that the bearer may be; everybody is a host in the demo app.
+    /// The most that the bearer may be; everybody is a host where no token is needed.
     #[must_use]
-    pub fn role(&self) -> Role {
-        self.bearer.as_ref().map_or(Role::Host, |claims| claims.role)
+    pub const fn role(&self) -> Role {
+        self.bearer.role
     }
 
     /// Whether the bearer may mute, remove and ban others and close the room; everybody in the demo app.
     #[must_use]
-    pub fn is_admin(&self) -> bool {
-        self.bearer.as_ref().is_none_or(|claims| claims.admin)
+    pub const fn is_admin(&self) -> bool {
+        self.bearer.admin
     }
 
-    /// When the token expires, without leeway; never in the demo app.
+    /// When the token expires, without leeway; never where none is needed.
     #[must_use]
-    pub fn expires(&self) -> Option<UnixSeconds> {
-        self.bearer.as_ref().map(|claims| claims.exp)
+    pub const fn expires(&self) -> Option<UnixSeconds> {
+        self.bearer.expires
     }
 
     /// The right to do this with a stream of the same room.
     pub(crate) fn grant(&self, uid: &Uid, kind: StreamKind, permission: Permission) -> Result<Grant, Error> {
-        let stream = StreamKey { app: self.app.clone(), room: self.room.clone(), uid: uid.clone(), kind };
-        match &self.bearer {
-            Some(claims) => check_scope(claims, &stream, permission)?,
-            None if permission == Permission::Publish && *uid != self.uid => return Err(Error::WrongUid),
-            None => {}
+        self.bearer.check(uid, permission)?;
+        if permission == Permission::Publish && *uid != self.uid {
+            return Err(Error::WrongUid);
         }
+        let stream = StreamKey { app: self.app.clone(), room: self.room.clone(), uid: uid.clone(), kind };
         Ok(Grant { stream, permission, bearer: self.bearer.clone() })
     }
 }
 
 impl Grant {
-    /// The right to be in the room that the stream is in. Who plays in the demo app has no uid and becomes `guest`.
+    /// The right to be in the room that the stream is in. Who plays without a uid of its own becomes `guest`.
     #[must_use]
     pub fn pass(&self, guest: &Uid) -> Pass {
         let uid = self.uid().unwrap_or(guest).clone();

@@ -65,6 +65,14 @@ impl Secret {
     }
 }
 
+#[cfg(test)]
+impl Secret {
+    /// A secret as the vectors of tests have it, which is easy to guess.
+    pub(crate) fn published(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
 impl FromStr for Secret {
     type Err = Error;
 
@@ -80,7 +88,8 @@ impl FromStr for Secret {
     }
 }
 
-fn is_guessable(text: &str) -> bool {
+/// Whether a text is a placeholder, or nearly without variety.
+pub(crate) fn is_guessable(text: &str) -> bool {
     let mut seen = [false; 256];
     for byte in text.bytes() {
         if let Some(flag) = seen.get_mut(usize::from(byte)) {

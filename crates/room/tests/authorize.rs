@@ -11,8 +11,8 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use proptest::prelude::*;
 use queqiao_room::{
-    Apps, Claims, Demo, EXPIRY_LEEWAY, Error, Grant, Loopback, MAX_TOKEN_BYTES, MAX_TTL, Permission, Role,
-    Secret, StreamKey, UnixSeconds, issue,
+    Access, Apps, Claims, Demo, EXPIRY_LEEWAY, Error, Grant, Loopback, MAX_TOKEN_BYTES, MAX_TTL, Permission,
+    Role, Scope, Secret, StreamKey, UnixSeconds, issue,
 };
 use serde_json::{Value, json};
 
@@ -27,7 +27,8 @@ fn secret(text: &str) -> Secret {
 }
 
 fn apps() -> Apps {
-    Apps::new([("live".parse().unwrap(), vec![secret(NEW), secret(OLD)])], Demo::Absent).unwrap()
+    let access = Access::Tokens(vec![secret(NEW), secret(OLD)]);
+    Apps::new([("live".parse().unwrap(), access)], Demo::Absent).unwrap()
 }
 
 fn key(address: &str) -> StreamKey {
@@ -57,7 +58,8 @@ fn sign(algorithm: Algorithm, payload: &Value) -> String {
 }
 
 fn payload() -> Value {
-    serde_json::to_value(claims(Role::Host)).unwrap()
+    let exp = NOW.after(HOUR).0;
+    json!({"app": "live", "room": "r1", "uid": "alice", "role": "host", "exp": exp, "iat": NOW.0})
 }
 
 fn base64url(bytes: &[u8]) -> String {
@@ -122,7 +124,7 @@ fn the_token_of_another_app_room_or_uid_is_refused() {
 #[test]
 fn a_star_is_a_name_and_not_a_pattern() {
     let mut any = claims(Role::Host);
-    any.room = "*".parse().unwrap();
+    any.room = Scope::Only("*".parse().unwrap());
     assert_eq!(publish(&issue(&secret(NEW), &any).unwrap()).unwrap_err(), Error::WrongRoom);
 }
 
@@ -242,8 +244,8 @@ fn a_huge_token_is_refused_by_its_length() {
 #[test]
 fn a_token_with_identifiers_of_full_length_fits() {
     let mut long = claims(Role::Audience);
-    long.room = "桥".repeat(42).parse().unwrap();
-    long.uid = "\u{1f426}".repeat(32).parse().unwrap();
+    long.room = Scope::Only("桥".repeat(42).parse().unwrap());
+    long.uid = Scope::Only("\u{1f426}".repeat(32).parse().unwrap());
     let token = issue(&secret(NEW), &long).unwrap();
     assert!(token.len() * 4 < MAX_TOKEN_BYTES, "{}", token.len());
 }
@@ -251,12 +253,12 @@ fn a_token_with_identifiers_of_full_length_fits() {
 #[test]
 fn a_token_lives_for_a_second_to_a_year() {
     let ttl = |ttl| {
-        let claims = claims(Role::Host);
-        Claims::new(claims.app, claims.room, claims.uid, claims.role, NOW, ttl)
+        let (app, room, uid) = ("live".parse().unwrap(), "r1".parse().unwrap(), "alice".parse().unwrap());
+        Claims::new(app, room, uid, Role::Host, NOW, ttl)
     };
     assert_eq!(ttl(Duration::ZERO).unwrap_err(), Error::InvalidTtl);
     assert_eq!(ttl(MAX_TTL + Duration::from_secs(1)).unwrap_err(), Error::InvalidTtl);
-    assert_eq!(ttl(MAX_TTL).unwrap().exp, NOW.after(MAX_TTL));
+    assert_eq!(ttl(MAX_TTL).unwrap().exp, Some(NOW.after(MAX_TTL)));
 }
 
 #[test]
@@ -286,14 +288,52 @@ fn the_demo_app_needs_no_token_and_only_exists_on_loopback() {
 #[test]
 fn apps_are_configured_once_and_with_secrets() {
     let new = |apps: Vec<(&str, Vec<Secret>)>| {
-        Apps::new(apps.into_iter().map(|(id, secrets)| (id.parse().unwrap(), secrets)), Demo::Absent)
-            .unwrap_err()
-            .code()
+        let apps = apps.into_iter().map(|(id, secrets)| (id.parse().unwrap(), Access::Tokens(secrets)));
+        Apps::new(apps, Demo::Absent).unwrap_err().code()
     };
     assert_eq!(new(vec![("a", vec![])]), "no_secret");
     assert_eq!(new(vec![("a", vec![secret(NEW); 9])]), "too_many_secrets");
     assert_eq!(new(vec![("a", vec![secret(NEW)]), ("a", vec![secret(OLD)])]), "duplicate_app");
     assert_eq!(new(vec![("demo", vec![secret(NEW)])]), "reserved_app");
+}
+
+fn open_app(id: &str) -> Result<Apps, Error> {
+    Apps::new([(id.parse().unwrap(), Access::Open)], Demo::Absent)
+}
+
+#[test]
+fn an_open_app_takes_its_id_or_nothing_for_a_token_and_makes_hosts_but_no_admins() {
+    let apps = open_app(STRANGER).unwrap();
+    let (app, room, uid) = (STRANGER.parse().unwrap(), "r1".parse().unwrap(), "alice".parse().unwrap());
+    for token in [None, Some(""), Some(STRANGER)] {
+        let pass = apps.admit(token, &app, &room, &uid, NOW).unwrap();
+        assert_eq!((pass.role(), pass.is_admin(), pass.expires()), (Role::Host, false, None), "{token:?}");
+    }
+    for token in ["x", "demo", NEW, &STRANGER[..31], &token(Role::Host)] {
+        let error = apps.admit(Some(token), &app, &room, &uid, NOW).unwrap_err();
+        assert_eq!(error, Error::BadSignature, "{token}");
+    }
+    assert!(apps.needs_no_token(&app) && apps.signing_secret(&app).is_none());
+    assert_eq!(apps.open().collect::<Vec<_>>(), [&app]);
+}
+
+#[test]
+fn the_id_of_an_open_app_is_as_hard_to_guess_as_a_secret() {
+    assert!(open_app(STRANGER).is_ok());
+    for id in ["live", "aaaaaaaaaaaaaaaaaaaaaaaa", "0123456789abcdef", &STRANGER[..15]] {
+        assert_eq!(open_app(id).unwrap_err().code(), "guessable_app", "{id}");
+    }
+}
+
+#[test]
+fn an_app_with_secrets_never_takes_its_own_id_for_a_token() {
+    let apps =
+        Apps::new([(STRANGER.parse().unwrap(), Access::Tokens(vec![secret(NEW)]))], Demo::Absent).unwrap();
+    let stream = key(&format!("{STRANGER}/r1/alice"));
+    let error = apps.authorize(Some(STRANGER), &stream, Permission::Play, NOW).unwrap_err();
+    assert_eq!(error, Error::MalformedToken);
+    let error = apps.authorize(None, &stream, Permission::Play, NOW).unwrap_err();
+    assert_eq!(error.code(), "missing_token");
 }
 
 #[test]

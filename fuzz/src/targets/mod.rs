@@ -8,6 +8,7 @@ mod room;
 mod rtmp;
 mod rtp;
 mod signal;
+mod vendor;
 
 use std::time::Duration;
 
@@ -71,6 +72,7 @@ pub(crate) const TARGETS: &[Target] = &[
     signal::SDP_OFFER,
     signal::ICE_FRAGMENT,
     room::TOKEN,
+    vendor::TOKEN,
     room::ADDRESS,
     room::STREAM_KEY,
 ];

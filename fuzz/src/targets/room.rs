@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, EncodingKey};
-use queqiao_room::{Apps, Claims, Demo, Permission, Role, Secret, StreamKey, UnixSeconds, issue};
+use queqiao_room::{Access, Apps, Claims, Demo, Permission, Role, Secret, StreamKey, UnixSeconds, issue};
 use queqiao_rtmp::address::{Address, MAX_PARAMETERS, MAX_SEGMENTS};
 
 use super::Target;
@@ -59,7 +59,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let text = format!("{:016x}{:016x}", rng.next(), rng.next());
     let app = "live".parse().ok();
     let secret = text.parse::<Secret>().ok();
-    let apps = app.zip(secret.clone()).map(|(app, secret)| (app, vec![secret]));
+    let apps = app.zip(secret.clone()).map(|(app, secret)| (app, Access::Tokens(vec![secret])));
     let apps = Apps::new(apps, Demo::Absent);
     assert!(apps.is_ok(), "{apps:?}");
     let issued = secret.map(|secret| issued(&secret)).unwrap_or_default();

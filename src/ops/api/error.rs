@@ -24,7 +24,7 @@ pub(super) enum Refused {
     Room(#[from] Refusal),
     #[error("there is no such room")]
     NoSuchRoom,
-    #[error("the app demo needs no token")]
+    #[error("this app needs no token")]
     NoTokenNeeded,
     #[error("the cursor is not one that this list returned")]
     Cursor,

@@ -351,6 +351,7 @@ mod tests {
 
     use super::*;
     use crate::UnixSeconds;
+    use crate::app::Bearer;
     use crate::machine::{JoinRequest, Now};
     use crate::signal::{Content, Platform};
 
@@ -362,7 +363,7 @@ mod tests {
         let seats: Vec<Seat> = (0..10)
             .map(|number| {
                 let uid: Uid = format!("u{number}").parse().unwrap();
-                let pass = Pass::new(key.app.clone(), key.room.clone(), uid.clone(), None);
+                let pass = Pass::new(key.app.clone(), key.room.clone(), uid.clone(), Bearer::anybody(true));
                 let request = JoinRequest { id: uid.into(), platform: Platform::Web, role: None };
                 room.join(pass, request, ConnectionId(number), [0; 16], now).unwrap().seat
             })

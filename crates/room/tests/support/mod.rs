@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use queqiao_room::machine::{ConnectionId, Effect, JoinRequest, Limits, Now, Room, RoomKey, Seat};
 use queqiao_room::signal::{Event, Platform, SequencedEvent};
 use queqiao_room::{
-    Apps, Claims, Demo, Grant, Pass, Permission, Role, Secret, StreamKey, StreamKind, Uid, UnixSeconds, issue,
+    Access, Apps, Claims, Demo, Grant, Pass, Permission, Role, Secret, StreamKey, StreamKind, Uid,
+    UnixSeconds, issue,
 };
 
 pub(crate) const START: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -15,7 +16,7 @@ const SECRET: &str = "b1946ac92492d2347c6235b4d2611184";
 
 pub(crate) fn apps() -> Apps {
     let secret: Secret = SECRET.parse().unwrap();
-    Apps::new([("live".parse().unwrap(), vec![secret])], Demo::Absent).unwrap()
+    Apps::new([("live".parse().unwrap(), Access::Tokens(vec![secret]))], Demo::Absent).unwrap()
 }
 
 pub(crate) fn uid(text: &str) -> Uid {
