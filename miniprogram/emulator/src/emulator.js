@@ -80,9 +80,7 @@ export class Emulator {
     });
     this.#pages = new Pages({
       config: this.#config, realm: this.#realm, framework: this.#framework,
-      onHidden: (page, hidden) => {
-        if (!this.#inBackground) this.#natives.hidden(page.root.getComponent(), hidden);
-      },
+      onCovered: ({root, covered}) => this.#natives.cover(root.getComponent(), covered),
     });
     this.#wx = this.#makeWx(nextFrame);
     this.#natives = this.#makeNatives();

@@ -21,6 +21,8 @@ export class MediaElements {
   #live = new Map();
   /** Those that are letting go. @type {Set<Promise<void>>} */
   #closing = new Set();
+  /** Roots of pages that others are on top of. @type {WeakSet<any>} */
+  #covered = new WeakSet();
   #inBackground = false;
 
   /** @param {MediaElementsPorts} ports */
@@ -44,6 +46,7 @@ export class MediaElements {
     });
     this.#live.set(element, native);
     if (this.#inBackground) native.media.background(true);
+    if (hostsOf(element).some((host) => this.#covered.has(host))) native.media.hidden?.(true);
   }
 
   /** @param {any} element whose attributes may have changed */
@@ -105,11 +108,13 @@ export class MediaElements {
 
   /**
    * @param {any} root of a page
-   * @param {boolean} hidden whether another page is on top of it
+   * @param {boolean} covered whether another page is on top of it
    */
-  hidden(root, hidden) {
+  cover(root, covered) {
+    if (covered) this.#covered.add(root);
+    else this.#covered.delete(root);
     for (const native of this.#live.values()) {
-      if (isInside(native.element, root)) native.media.hidden?.(hidden);
+      if (isInside(native.element, root)) native.media.hidden?.(covered);
     }
   }
 
@@ -161,9 +166,18 @@ function hostOf(element) {
 
 /**
  * @param {any} element
+ * @returns {any[]} the components around it, the innermost first, the page's root last
+ */
+function hostsOf(element) {
+  const hosts = [];
+  for (let host = hostOf(element); host; host = hostOf(host)) hosts.push(host);
+  return hosts;
+}
+
+/**
+ * @param {any} element
  * @param {any} root
  */
 function isInside(element, root) {
-  for (let host = hostOf(element); host; host = hostOf(host)) if (host === root) return true;
-  return false;
+  return hostsOf(element).includes(root);
 }

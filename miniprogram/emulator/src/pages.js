@@ -12,6 +12,7 @@ const MAX_PAGES = 10;
  * @property {any} root of the adapter
  * @property {any} instance what the program sees as `this`
  * @property {boolean} shown
+ * @property {boolean} covered by another page
  * @property {Record<string, any>} navigationBar title, colours and loading sign
  * @property {any} [channel] between the page that opens and the one that is opened
  *
@@ -19,7 +20,7 @@ const MAX_PAGES = 10;
  * @property {import('./config.js').AppConfig} config
  * @property {import('./realm.js').Realm} realm
  * @property {import('./framework.js').Framework} framework
- * @property {(page: Page, hidden: boolean) => void} onHidden another page is on top, or no longer
+ * @property {(page: Page) => void} onCovered another page has come on top, or left
  */
 
 /** The stack of pages and the ways to change it. */
@@ -57,7 +58,7 @@ export class Pages {
     if ((how === 'navigateTo' || how === 'redirectTo') && isTab) throw new Error(`can not ${how} a tabbar page`);
     if (how === 'navigateTo' && this.stack.length >= MAX_PAGES) throw new Error(`page stack limit ${MAX_PAGES} exceeded`);
     if (how === 'switchTab') return this.#switchTab(path, query);
-    if (how === 'navigateTo') this.#hide(this.top);
+    if (how === 'navigateTo') this.#cover(this.top);
     if (how === 'redirectTo') this.#unload(1);
     if (how === 'reLaunch') this.#unload(this.stack.length);
     const channel = how === 'navigateTo' ? new EventChannel(this.#ports.realm) : undefined;
@@ -127,7 +128,7 @@ export class Pages {
     const root = framework.createPage(path, query);
     const instance = root.get();
     const page = {
-      id: this.#nextId++, path, query, root, instance, shown: false, channel, navigationBar: this.#navigationBar(path),
+      id: this.#nextId++, path, query, root, instance, shown: false, covered: false, channel, navigationBar: this.#navigationBar(path),
     };
     const options = realm.own(query);
     Object.assign(instance, {
@@ -175,7 +176,17 @@ export class Pages {
     page.shown = true;
     this.call(page, 'onShow');
     page.root.getComponent().triggerPageLifetime('show', []);
-    this.#ports.onHidden(page, false);
+    if (!page.covered) return;
+    page.covered = false;
+    this.#ports.onCovered(page);
+  }
+
+  /** @param {Page | undefined} page */
+  #cover(page) {
+    if (!page) return;
+    this.#hide(page);
+    page.covered = true;
+    this.#ports.onCovered(page);
   }
 
   /** @param {Page | undefined} page */
@@ -184,6 +195,5 @@ export class Pages {
     page.shown = false;
     this.call(page, 'onHide');
     page.root.getComponent().triggerPageLifetime('hide', []);
-    this.#ports.onHidden(page, true);
   }
 }

@@ -15,11 +15,13 @@ const PART = /#([\w-]+)|\.([\w-]+)|\[([\w-]+)(?:=(?:"([^"]*)"|'([^']*)'))?\]/g;
  * @throws {Error} if it cannot be understood
  */
 export function parseSelector(selector) {
-  return splitOutside(selector, ',').map((alternative) => {
+  const alternatives = splitOutside(selector, ',');
+  if (alternatives.length === 0) throw new Error(`selector "${selector}" is empty`);
+  return alternatives.map((alternative) => {
     /** @type {Step[]} */
     const steps = [];
     let direct = false;
-    for (const word of splitOutside(alternative.replaceAll('>', ' > '), ' ')) {
+    for (const word of splitOutside(alternative, ' ')) {
       if (word === '>') {
         direct = true;
         continue;
@@ -27,7 +29,7 @@ export function parseSelector(selector) {
       steps.push(parseStep(word, direct, selector));
       direct = false;
     }
-    if (steps.length === 0) throw new Error(`selector "${selector}" is empty`);
+    if (steps.length === 0 || direct) throw new Error(`selector "${selector}" ends early`);
     return steps;
   });
 }
@@ -54,15 +56,16 @@ function parseStep(word, direct, selector) {
 
 /**
  * @param {string} text
- * @param {string} separator
- * @returns {string[]} the parts that are not empty; quoted separators do not count
+ * @param {',' | ' '} separator
+ * @returns {string[]} the parts that are not empty; between words `>` is a part of its own; what is quoted stays together
  */
 function splitOutside(text, separator) {
   const parts = [''];
   let quote = '';
   for (const char of text) {
     if (quote ? char === quote : char === '"' || char === '\'') quote = quote ? '' : char;
-    if (char === separator && !quote) parts.push('');
+    if (!quote && char === separator) parts.push('');
+    else if (!quote && char === '>' && separator === ' ') parts.push('>', '');
     else parts[parts.length - 1] += char;
   }
   return parts.map((part) => part.trim()).filter(Boolean);

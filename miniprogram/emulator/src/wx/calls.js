@@ -48,8 +48,16 @@ export function apiFunction(realm, name, run) {
  * @returns {Promise<{ok: boolean, result: any}>} never rejects
  */
 async function answerOf(realm, name, run) {
+  /** @type {any} */
+  let outcome;
   try {
-    const fields = await run();
+    outcome = run();
+  } catch (error) {
+    // As late as an answer: calls are answered in their order.
+    outcome = Promise.reject(error);
+  }
+  try {
+    const fields = await outcome;
     return {ok: true, result: realm.own({errMsg: `${name}:ok`, ...fields})};
   } catch (error) {
     const {message, fields = {}} = /** @type {any} */ (error);

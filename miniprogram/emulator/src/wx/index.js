@@ -45,7 +45,7 @@ export class Wx {
     this.system = new System(realm, ports.platform, ports.appId);
     this.permissions = new Permissions(ports.permissions, ports.deny);
     this.sockets = new Sockets(realm, ports.rewrite);
-    this.requests = new Requests(realm, ports.rewrite);
+    this.requests = new Requests(realm, ports.rewrite, clock);
     this.api = new realm.globals.Object();
     const misc = {realm, nextFrame: ports.nextFrame, log: ports.log, topInstance: () => pages.top?.instance, wx: () => this.api};
     const groups = [

@@ -9,6 +9,7 @@ const TIMEOUT_MS = 60_000;
 export class Requests {
   #realm;
   #rewrite;
+  #clock;
   /** @type {Set<AbortController>} */
   #live = new Set();
   /** @type {(() => void)[]} */
@@ -17,10 +18,12 @@ export class Requests {
   /**
    * @param {import('../realm.js').Realm} realm
    * @param {(url: string) => string} rewrite the address that is really called
+   * @param {import('../clock.js').Clock} clock
    */
-  constructor(realm, rewrite) {
+  constructor(realm, rewrite, clock) {
     this.#realm = realm;
     this.#rewrite = rewrite;
+    this.#clock = clock;
   }
 
   /** @returns {Record<string, Function>} for `wx` */
@@ -55,7 +58,7 @@ export class Requests {
     if (typeof url !== 'string' || !/^https?:\/\/[^/]/.test(url)) throw new ApiError(`invalid url "${url}"`);
     while (this.#live.size >= MAX_REQUESTS) await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)));
     this.#live.add(controller);
-    const timer = setTimeout(() => controller.abort('timeout'), timeout);
+    const timer = this.#clock.setTimeout(() => controller.abort('timeout'), timeout);
     try {
       const {address, init} = fetchArguments(this.#rewrite(url), options);
       const response = await fetch(address, {...init, signal: controller.signal});
@@ -69,7 +72,7 @@ export class Requests {
       const cause = /** @type {any} */ (error).cause;
       throw new ApiError(cause?.code ?? cause?.message ?? /** @type {Error} */ (error).message);
     } finally {
-      clearTimeout(timer);
+      this.#clock.clearTimeout(timer);
       this.#live.delete(controller);
       this.#waiting.shift()?.();
     }
