@@ -1,0 +1,218 @@
+/** The demo of the mini-program, as it is in the repository, in calls with a browser and with itself. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { launch } from 'queqiao-emulator';
+import { report, summary } from './lib/content.mjs';
+import { assertNoErrors, CAST, FEWEST, Guest, SOON, SPAN } from './lib/guest.mjs';
+import { phoneCamera, record } from './lib/phone.mjs';
+import { scopeOf, sleep } from './lib/scope.mjs';
+import { suite } from './lib/suite.mjs';
+
+const DEMO = fileURLToPath(new URL('../miniprogram/demo', import.meta.url));
+/** How long content is looked at. */
+const LOOK_MS = 1_500;
+
+const s = suite();
+
+/** @typedef {keyof typeof CAST} Name */
+
+/** A phone with the demo on it. */
+class Phone {
+  /** @type {string[]} */
+  lines = [];
+
+  /** @param {import('queqiao-emulator').Emulator} emulator @param {string[]} lines */
+  constructor(emulator, lines) {
+    this.emulator = emulator;
+    this.lines = lines;
+  }
+
+  /**
+   * @param {import('./lib/scope.mjs').Scope} scope @param {Name} who
+   * @param {Partial<import('queqiao-emulator').LaunchOptions>} [options]
+   */
+  static async open(scope, who, options = {}) {
+    /** @type {string[]} */
+    const lines = [];
+    const emulator = await launch({
+      dir: DEMO,
+      server: `http://${s.server.http}`,
+      device: { camera: phoneCamera(CAST[who]) },
+      log: (line) => lines.push(line),
+      ...options,
+    });
+    scope.defer(() => emulator.close());
+    return new Phone(emulator, lines);
+  }
+
+  /** @param {string} selector */
+  tap(selector) {
+    this.emulator.find(selector).tap();
+  }
+
+  /** Fills in the first page and joins. @param {{ room: string, uid: string }} call */
+  async join({ room, uid }) {
+    this.emulator.find('#room').input(room);
+    this.emulator.find('#uid').input(uid);
+    await this.until('the button', () => this.emulator.page.data.uid === uid);
+    this.tap('#join');
+    await this.until('the call', () => this.emulator.page.route === 'pages/call/call' && this.emulator.page.data.phase === 'in');
+  }
+
+  /** @template T @param {string} what @param {() => T} check @returns {Promise<any>} */
+  until(what, check) {
+    return this.emulator.until(check, { what, timeoutMs: SOON });
+  }
+
+  /** @param {string} uid @returns {Promise<any>} its live-player, once it shows something */
+  async player(uid) {
+    const media = () => this.emulator.findAll('live-player').find(({ dataset }) => dataset['uid'] === uid)?.media;
+    return this.until(`a picture of ${uid}`, () => (media()?.state.framesShown > 0 ? media() : null));
+  }
+
+  /**
+   * Checks that somebody's tile shows and plays who it says.
+   * @param {import('node:test').TestContext} t @param {string} uid @param {Name} [who] whose picture and tone they are
+   */
+  async seesAndHears(t, uid, who = /** @type {Name} */ (uid)) {
+    const { firstNumber, tone } = CAST[who];
+    const player = await this.player(uid);
+    const look = async () => {
+      const seen = record(player);
+      await sleep(LOOK_MS);
+      return report(seen);
+    };
+    let seen = await look();
+    // A player that has just begun may still wait for its first sound, and go slowly at first.
+    for (let tries = 0; tries < 3 && (seen.hertz === 0 || seen.frames < FEWEST); tries += 1) seen = await look();
+    t.diagnostic(`the phone sees ${uid}: ${summary(seen)}`);
+    assert.ok(seen.frames - seen.unreadable >= FEWEST && seen.backward === 0, summary(seen));
+    assert.ok(seen.first >= firstNumber && seen.last < firstNumber + SPAN, `it shows somebody else as ${uid}`);
+    assert.ok(Math.abs(seen.hertz - tone) < 6, `it plays somebody else as ${uid}: ${summary(seen)}`);
+  }
+}
+
+/**
+ * One step after the other: without one, those after it prove nothing.
+ * @param {import('node:test').TestContext} t @param {() => Promise<string>} diagnosis
+ */
+function stepsOf(t, diagnosis) {
+  return async (/** @type {string} */ name, /** @type {(t: import('node:test').TestContext) => Promise<void>} */ run) => {
+    let passed = false;
+    await t.test(name, async (t) => {
+      try {
+        await run(t);
+        passed = true;
+      } catch (error) {
+        t.diagnostic(await diagnosis());
+        throw error;
+      }
+    });
+    assert.ok(passed, name);
+  };
+}
+
+test('the demo holds a call with a browser and with another phone', { timeout: 120_000 }, async (t) => {
+  const scope = scopeOf(t);
+  const alice = await Guest.open(s, scope, 'alice', { query: 'app=demo&room=demo' });
+  await alice.join();
+  const phone = await Phone.open(scope, 'phone');
+  const { emulator } = phone;
+  const step = stepsOf(t, async () => `${phone.lines.slice(-30).join('\n')}\n${emulator.page.tree()}\n${await alice.diagnosis()}`);
+
+  await step('from the first page to a call in which both see and hear each other', async (t) => {
+    await phone.join({ room: 'demo', uid: 'phone' });
+    await alice.sees(t, 'phone');
+    await alice.hears(['phone']);
+    await phone.seesAndHears(t, 'alice');
+    assert.equal(emulator.find('#people').text, '2 人');
+    assert.equal(emulator.navigationBar['title'], 'demo · 鹊桥');
+  });
+
+  await step('who is muted is not heard and not seen, and both are back by another tap', async (t) => {
+    phone.tap('#mic');
+    phone.tap('#camera');
+    await alice.hears([]);
+    await phone.until('the face of oneself', () => emulator.page.data.pushers[0]?.face);
+    assert.doesNotMatch((await alice.tile('phone').getAttribute('class')) ?? '', /shown/);
+    phone.tap('#mic');
+    phone.tap('#camera');
+    await alice.hears(['phone']);
+    await alice.sees(t, 'phone');
+  });
+
+  await step('a browser that holds its picture back is a face on the phone, and is still heard', async () => {
+    await alice.on('camera').click();
+    await phone.until('the face', () => emulator.page.data.players[0]?.face);
+    await alice.on('camera').click();
+    await phone.until('the picture', () => emulator.page.data.players[0]?.face === false);
+  });
+
+  await step('messages go both ways', async () => {
+    phone.tap('#chat');
+    await phone.until('the field', () => emulator.findAll('#draft').length === 1);
+    emulator.find('#draft').input('你好');
+    await phone.until('the draft', () => emulator.page.data.draft === '你好');
+    phone.tap('#send');
+    await alice.isTold(/phone.*你好/s);
+    await alice.says('hello back');
+    await phone.until('the answer', () => emulator.page.data.messages.at(-1)?.text === 'hello back');
+    await alice.on('chat').click();
+    emulator.find('.close').tap();
+  });
+
+  await step('who leaves the stage only watches, and can come back', async (t) => {
+    phone.tap('#more');
+    await phone.until('the sheet', () => emulator.findAll('#role').length === 1);
+    phone.tap('#role');
+    await phone.until('no pusher', () => emulator.pushers().length === 0 && emulator.findAll('#go-up').length === 1);
+    await alice.hears([]);
+    assert.equal(await alice.tile('phone').count(), 0);
+    assert.equal(emulator.players().length, 1, 'the others are still shown');
+    phone.tap('#go-up');
+    await alice.hears(['phone']);
+    await alice.sees(t, 'phone');
+  });
+
+  await step('after a while in the background, where sockets and media are lost, everything is back', async (t) => {
+    emulator.background({ loseSockets: true, loseMedia: true });
+    await alice.hears([]);
+    emulator.foreground();
+    await alice.hears(['phone']);
+    await alice.sees(t, 'phone');
+    await phone.seesAndHears(t, 'alice');
+    assert.equal(emulator.page.data.phase, 'in');
+    assert.equal(emulator.page.data.reconnecting, false);
+  });
+
+  const other = await Phone.open(scope, 'bob', { platform: 'ios' });
+  await step('another phone in the same room sees and hears the first', async (t) => {
+    await other.join({ room: 'demo', uid: 'bob' });
+    await other.seesAndHears(t, 'phone');
+    await phone.seesAndHears(t, 'bob');
+    await alice.hears(['bob', 'phone']);
+    await phone.until('three in the room', () => emulator.find('#people').text === '3 人');
+  });
+
+  await step('who leaves is gone for the others at once, and back on the first page', async () => {
+    phone.tap('#leave');
+    await phone.until('the first page', () => emulator.page.route === 'pages/index/index');
+    await alice.tile('phone').waitFor({ state: 'detached', timeout: SOON });
+    await other.until('one player', () => other.emulator.players().length === 1);
+    await phone.until('no component', () => emulator.pushers().length + emulator.players().length === 0);
+    await phone.until('no socket', () => emulator.sockets === 0);
+    assert.equal(emulator.page.data.room, 'demo');
+  });
+
+  await step('who is removed is told why', async () => {
+    await alice.choose('bob', 'menu-kick');
+    await alice.on('dialog-act').click();
+    await other.until('the end', () => other.emulator.page.data.phase === 'ended');
+    assert.match(other.emulator.find('#ended').text, /你被移出了房间/);
+    assert.equal(other.emulator.pushers().length, 0);
+  });
+
+  assert.deepEqual([emulator.errors, other.emulator.errors], [[], []]);
+  assertNoErrors(alice);
+});
