@@ -36,6 +36,8 @@ export class Publication {
   #url = '';
   /** When the address was new, or media flowed. */
   #goodAt = 0;
+  /** @type {{ resolve: (url: string) => void, reject: (error: ZegoError) => void } | null} */
+  #starting = null;
 
   /** @param {PublicationOptions} options throws a ZegoError outside the room */
   constructor(options) {
@@ -73,7 +75,7 @@ export class Publication {
    * @param {string} [extraInfo]
    * @returns {Promise<string>} the address, when the component has started, if it is the SDK's. Rejects with a ZegoError
    */
-  async start(extraInfo) {
+  start(extraInfo) {
     const { streamID, room, slot } = this.#options;
     this.#tell('PUBLISH_REQUESTING');
     this.#listen();
@@ -82,19 +84,22 @@ export class Publication {
       ...(room.userName === null ? {} : { [USER_NAME]: room.userName }),
       ...(extraInfo === undefined ? {} : { [EXTRA_INFO]: extraInfo }),
     };
-    try {
-      const url = await this.#client.publish({ stream: slot, attributes });
-      if (this.#over) throw new ZegoError(Code.publishCancelled, 'stopped while publishing');
-      if (!this.#claimed) throw new ZegoError(Code.alreadyPublishing, 'somebody else publishes this streamID');
-      await this.#address(url);
-      if (this.#over) throw new ZegoError(Code.publishCancelled, 'stopped while publishing');
-      return url;
-    } catch (cause) {
-      const error = errorOf(cause);
-      if (this.#over) throw new ZegoError(Code.publishCancelled, error.extendedData);
-      this.#fail(error);
-      throw error;
-    }
+    return new Promise((resolve, reject) => {
+      this.#starting = { resolve, reject };
+      this.#begin({ stream: slot, attributes }).catch((cause) => {
+        if (!this.#over) this.#fail(errorOf(cause));
+      });
+    });
+  }
+
+  /** @param {{ stream: StreamName, attributes: Record<string, string> }} stream */
+  async #begin(stream) {
+    const url = await this.#client.publish(stream);
+    if (this.#over) return;
+    if (!this.#claimed) throw new ZegoError(Code.alreadyPublishing, 'somebody else publishes this streamID');
+    await this.#address(url);
+    this.#starting?.resolve(url);
+    this.#starting = null;
   }
 
   /** @param {number} [errorCode] @param {string} [extendedData] why, if nobody has asked for it */
@@ -108,6 +113,9 @@ export class Publication {
     this.sink?.hide();
     if (this.#claimed) this.room.release(this.#options.streamID);
     this.#options.over(this);
+    this.#starting?.reject(errorCode === Code.ok
+      ? new ZegoError(Code.publishCancelled, 'stopped while it was asked for') : new ZegoError(errorCode, extendedData));
+    this.#starting = null;
     this.#tell('NO_PUBLISH', errorCode, extendedData);
   }
 
@@ -157,8 +165,11 @@ export class Publication {
     this.#listeners.on(client, 'push-ended', (stream) => {
       // If the stay is over, the room says why.
       if (stream !== this.slot || this.#over || client.state === 'DISCONNECTED') return;
-      const code = client.role === 'audience' ? Code.noPublishPrivilege : Code.roomInternal;
-      this.#fail(new ZegoError(code, 'the server has ended the stream'));
+      // Who may publish no longer learns of the streams first and of the role right after.
+      Promise.resolve().then(() => {
+        const code = client.role === 'audience' ? Code.noPublishPrivilege : Code.roomInternal;
+        this.stop(code, 'the server has ended the stream');
+      });
     });
   }
 

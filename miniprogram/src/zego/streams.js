@@ -120,7 +120,10 @@ export class Streams {
       moving: () => this.#plays.get(streamID)?.moving ?? false,
     }, 'play', { id: streamID, streamID, url: '' });
     const play = async () => {
-      if (!this.#players.has(streamID)) this.#players.set(streamID, { player, component });
+      if (!this.#players.has(streamID)) {
+        this.#players.set(streamID, { player, component });
+        void this.#writePlayers();
+      }
       if (this.#players.get(streamID)?.component !== component) throw alreadyPlaying();
       const { muteAudio, muteVideo } = component.attributes;
       await this.play(streamID, component, { audio: muteAudio !== true, video: muteVideo !== true });
