@@ -1,7 +1,8 @@
 import {parseArgs} from 'node:util';
 import {launch} from './index.js';
 
-const USAGE = `queqiao-emulator DIR [options]: runs a WeChat mini-program, with ffmpeg behind live-pusher and live-player
+const USAGE = `queqiao-emulator DIR [options]
+Runs a WeChat mini-program, with ffmpeg behind live-pusher and live-player.
 
   --server URL        http://HOST:PORT; every socket and request of the program goes there
   --platform NAME     android (default) or ios
@@ -20,7 +21,8 @@ const TAP_PATIENCE_MS = 15_000;
 
 const options = /** @type {const} */ ({
   server: {type: 'string'}, platform: {type: 'string'}, start: {type: 'string'}, ffmpeg: {type: 'string'},
-  tap: {type: 'string', multiple: true}, input: {type: 'string', multiple: true}, module: {type: 'string', multiple: true},
+  tap: {type: 'string', multiple: true}, input: {type: 'string', multiple: true},
+  module: {type: 'string', multiple: true},
   confirm: {type: 'boolean'}, seconds: {type: 'string'}, tree: {type: 'boolean'}, help: {type: 'boolean', short: 'h'},
 });
 

@@ -257,6 +257,18 @@ export class Emulator {
   }
 
   /**
+   * Something befalls the phone: a call interrupts the sound, the user takes a picture of the screen.
+   *
+   * @param {string} name without `on`, such as `AudioInterruptionBegin`
+   * @param {any} [payload] what listeners are given
+   */
+  happen(name, payload) {
+    const listeners = this.#wx.events[name];
+    if (!listeners) throw new Error(`there is no wx.on${name}`);
+    listeners.emit(payload);
+  }
+
+  /**
    * Waits until something is so.
    *
    * @template T

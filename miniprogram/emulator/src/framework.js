@@ -2,7 +2,8 @@ import {textOfDependency} from './modules.js';
 import {PLAYER_ATTRIBUTES, PUSHER_ATTRIBUTES} from './native.js';
 
 /** Behaviors that WeChat has built in. What they do for forms needs no code here: forms are plain elements. */
-const BUILT_IN_BEHAVIORS = ['wx://form-field', 'wx://form-field-group', 'wx://form-field-button', 'wx://component-export'];
+const BUILT_IN_BEHAVIORS = ['wx://form-field', 'wx://form-field-group', 'wx://form-field-button',
+  'wx://component-export'];
 
 /**
  * @typedef {object} FrameworkPorts
@@ -36,7 +37,7 @@ export class Framework {
     this.#ports = ports;
     const {lib, adapter} = load(ports.realm);
     this.lib = lib;
-    lib.addGlobalErrorListener((/** @type {unknown} */ error, /** @type {string} */ method, /** @type {any} */ related) => {
+    lib.addGlobalErrorListener((/** @type {[unknown, string, any]} */ ...[error, method, related]) => {
       const is = typeof related === 'string' ? related : related?.is;
       ports.onError(error, [is, method].filter(Boolean).join(' '));
       return false;

@@ -60,6 +60,8 @@ export async function launch(options) {
 }
 
 async function ffmpegMedia() {
-  const [{LivePusher}, {LivePlayer}] = await Promise.all([import('./media/live-pusher.js'), import('./media/live-player.js')]);
+  const [{LivePusher}, {LivePlayer}] = await Promise.all([
+    import('./media/live-pusher.js'), import('./media/live-player.js'),
+  ]);
   return {LivePusher, LivePlayer};
 }

@@ -88,7 +88,8 @@ export class MediaElements {
    */
   pusherIn(root) {
     const pushers = this.all('live-pusher');
-    return pushers.find(({element}) => hostOf(element) === root) ?? pushers.find(({element}) => isInside(element, root));
+    const direct = pushers.find(({element}) => hostOf(element) === root);
+    return direct ?? pushers.find(({element}) => isInside(element, root));
   }
 
   /**

@@ -77,7 +77,8 @@ export const PLAYER_ATTRIBUTES = {
 
 /**
  * What an attribute means, whatever a template has written there: `"true"` and `{{true}}` are the same (and so is
- * `"false"`, a string that is not empty), a number may be a string, and what is not set, or is nonsense, is the default.
+ * `"false"`, a string that is not empty), a number may be a string, and what is not set, or is nonsense, is the
+ * default.
  *
  * @param {Attributes} table
  * @param {Record<string, unknown>} given

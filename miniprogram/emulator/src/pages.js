@@ -56,7 +56,9 @@ export class Pages {
     if (!config.pages.includes(path)) throw new Error(`page "${path}" is not found`);
     if (how === 'switchTab' && !isTab) throw new Error('can not switch to no-tabBar page');
     if ((how === 'navigateTo' || how === 'redirectTo') && isTab) throw new Error(`can not ${how} a tabbar page`);
-    if (how === 'navigateTo' && this.stack.length >= MAX_PAGES) throw new Error(`page stack limit ${MAX_PAGES} exceeded`);
+    if (how === 'navigateTo' && this.stack.length >= MAX_PAGES) {
+      throw new Error(`page stack limit ${MAX_PAGES} exceeded`);
+    }
     if (how === 'switchTab') return this.#switchTab(path, query);
     if (how === 'navigateTo') this.#cover(this.top);
     if (how === 'redirectTo') this.#unload(1);
@@ -128,7 +130,8 @@ export class Pages {
     const root = framework.createPage(path, query);
     const instance = root.get();
     const page = {
-      id: this.#nextId++, path, query, root, instance, shown: false, covered: false, channel, navigationBar: this.#navigationBar(path),
+      id: this.#nextId++, path, query, root, instance, shown: false, covered: false, channel,
+      navigationBar: this.#navigationBar(path),
     };
     const options = realm.own(query);
     Object.assign(instance, {

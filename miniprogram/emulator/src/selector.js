@@ -3,7 +3,12 @@
  * `tag`, `#id`, `.class`, `[attribute]`, `[attribute="value"]`, `[data-key="value"]`, in one step or separated by a
  * space (anywhere below) or `>` (directly below), and `,` for either.
  *
- * @typedef {{tag?: string, id?: string, classes: string[], attributes: [string, string | undefined][], direct: boolean}} Step
+ * @typedef {object} Step
+ * @property {string} [tag]
+ * @property {string} [id]
+ * @property {string[]} classes
+ * @property {[string, string | undefined][]} attributes name, and its value if it matters
+ * @property {boolean} direct right below the step before
  */
 
 const STEP = /^([a-zA-Z][\w-]*|\*)?((?:#[\w-]+|\.[\w-]+|\[[\w-]+(?:=(?:"[^"]*"|'[^']*'))?\])*)$/;
@@ -57,7 +62,8 @@ function parseStep(word, direct, selector) {
 /**
  * @param {string} text
  * @param {',' | ' '} separator
- * @returns {string[]} the parts that are not empty; between words `>` is a part of its own; what is quoted stays together
+ * @returns {string[]} the parts that are not empty; between words `>` is a part of its own; quotes keep theirs
+ *     together
  */
 function splitOutside(text, separator) {
   const parts = [''];

@@ -8,6 +8,12 @@ const OPEN_TYPES = new Map([
   ['openSetting', {event: 'opensetting', api: 'openSetting'}],
 ]);
 
+/** What a navigator calls, by its open-type. */
+const NAVIGATOR_TYPES = new Map([
+  ['navigate', 'navigateTo'], ['redirect', 'redirectTo'], ['switchTab', 'switchTab'], ['reLaunch', 'reLaunch'],
+  ['navigateBack', 'navigateBack'],
+]);
+
 /**
  * @typedef {object} TouchPorts
  * @property {Record<string, any>} wx
@@ -92,7 +98,8 @@ function button(ports, element) {
   const form = formType ? around(ports, element, 'form') : undefined;
   if (form && formType === 'submit') {
     const named = ports.insideOf(form).filter((one) => ports.read(one, 'name'));
-    ports.trigger(form, 'submit', {value: Object.fromEntries(named.map((one) => [ports.read(one, 'name'), valueOf(ports, one)]))});
+    const value = Object.fromEntries(named.map((one) => [ports.read(one, 'name'), valueOf(ports, one)]));
+    ports.trigger(form, 'submit', {value});
   }
   if (form && formType === 'reset') ports.trigger(form, 'reset', {});
   const open = OPEN_TYPES.get(ports.read(element, 'open-type'));
@@ -104,13 +111,12 @@ function button(ports, element) {
  * @param {any} element
  */
 function navigate(ports, element) {
-  const openType = ports.read(element, 'open-type') || 'navigate';
-  const how = {navigate: 'navigateTo', redirect: 'redirectTo', switchTab: 'switchTab', reLaunch: 'reLaunch', navigateBack: 'navigateBack'}[
-    /** @type {'navigate'} */ (openType)];
+  const how = NAVIGATOR_TYPES.get(ports.read(element, 'open-type') || 'navigate');
   if (!how) return;
   ports.wx[how]({
     url: ports.read(element, 'url'), delta: Number(ports.read(element, 'delta')) || 1,
-    success: () => ports.trigger(element, 'success', {}), fail: (/** @type {any} */ detail) => ports.trigger(element, 'fail', detail),
+    success: () => ports.trigger(element, 'success', {}),
+    fail: (/** @type {any} */ detail) => ports.trigger(element, 'fail', detail),
   });
 }
 

@@ -29,7 +29,8 @@ import {Ui} from './ui.js';
 
 /** Events of the program as a whole, each with `wx.onX` and `wx.offX`. */
 const APP_EVENTS = ['AppShow', 'AppHide', 'Error', 'UnhandledRejection', 'PageNotFound', 'ThemeChange',
-  'AudioInterruptionBegin', 'AudioInterruptionEnd', 'MemoryWarning', 'WindowResize', 'UserCaptureScreen', 'KeyboardHeightChange'];
+  'AudioInterruptionBegin', 'AudioInterruptionEnd', 'MemoryWarning', 'WindowResize', 'UserCaptureScreen',
+  'KeyboardHeightChange'];
 
 /** The object `wx`, and what the emulator has to do with what is behind it. */
 export class Wx {
@@ -47,7 +48,8 @@ export class Wx {
     this.sockets = new Sockets(realm, ports.rewrite);
     this.requests = new Requests(realm, ports.rewrite, clock);
     this.api = new realm.globals.Object();
-    const misc = {realm, nextFrame: ports.nextFrame, log: ports.log, topInstance: () => pages.top?.instance, wx: () => this.api};
+    const {nextFrame, log} = ports;
+    const misc = {realm, nextFrame, log, topInstance: () => pages.top?.instance, wx: () => this.api};
     const groups = [
       this.ui.api(), this.system.api(), this.permissions.api(), new Storage(realm, ports.storage).api(),
       navigationApi(pages), mediaApi(ports), miscApi(misc),

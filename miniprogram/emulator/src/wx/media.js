@@ -6,6 +6,7 @@ const PUSHER_METHODS = [
   'startAudioRecord', 'stopAudioRecord', 'exitPictureInPicture', 'applyBlusherStickMakeup', 'applyEyeShadowMakeup',
   'applyFaceContourMakeup', 'applyFilter', 'applySticker', 'clearFilters', 'clearMakeups', 'clearStickers',
 ];
+const CALLBACKS = ['success', 'fail', 'complete'];
 const PLAYER_METHODS = [
   'play', 'stop', 'pause', 'resume', 'mute', 'snapshot', 'requestFullScreen', 'exitFullScreen', 'exitPictureInPicture',
   'requestPictureInPicture', 'requestBackgroundPlayback', 'exitBackgroundPlayback', 'startCasting', 'switchCasting',
@@ -65,7 +66,7 @@ function componentOf(owner) {
 
 /** @param {any} options */
 function plainOptions(options) {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !['success', 'fail', 'complete'].includes(name)));
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !CALLBACKS.includes(name)));
 }
 
 /** @param {any} error what a component rejects with: {errMsg} or an Error */

@@ -7,7 +7,9 @@ import {ApiError} from './calls.js';
 export function navigationApi(pages) {
   const opening = (/** @type {'navigateTo' | 'redirectTo' | 'reLaunch' | 'switchTab'} */ how) =>
     (/** @type {any} */ {url, events}) => {
-      if (typeof url !== 'string' || url === '') throw new ApiError('parameter error: parameter.url should be a string');
+      if (typeof url !== 'string' || url === '') {
+        throw new ApiError('parameter error: parameter.url should be a string');
+      }
       const page = pages.open(how, url, events);
       return page.channel ? {eventChannel: page.channel} : {};
     };

@@ -33,7 +33,8 @@ export class Requests {
         const controller = new AbortController();
         const headers = new Listeners(this.#realm, 'RequestTask.onHeadersReceived');
         // There is no promise of it: what is returned is the task.
-        apiFunction(this.#realm, 'request', (given) => this.#run(given, controller, headers))({complete: () => {}, ...options});
+        const call = apiFunction(this.#realm, 'request', (given) => this.#run(given, controller, headers));
+        call({complete: () => {}, ...options});
         return Object.assign(new this.#realm.globals.Object(), {
           abort: () => controller.abort('abort'),
           onHeadersReceived: headers.on, offHeadersReceived: headers.off,
@@ -56,7 +57,9 @@ export class Requests {
   async #run(options, controller, headers) {
     const {url, timeout = TIMEOUT_MS, dataType = 'json', responseType = 'text'} = options;
     if (typeof url !== 'string' || !/^https?:\/\/[^/]/.test(url)) throw new ApiError(`invalid url "${url}"`);
-    while (this.#live.size >= MAX_REQUESTS) await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)));
+    while (this.#live.size >= MAX_REQUESTS) {
+      await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)));
+    }
     this.#live.add(controller);
     const timer = this.#clock.setTimeout(() => controller.abort('timeout'), timeout);
     try {
@@ -88,8 +91,9 @@ function fetchArguments(url, {method = 'GET', header = {}, data}) {
   const verb = String(method).toUpperCase();
   const headers = new Headers();
   for (const [name, value] of Object.entries(header ?? {})) headers.set(name, String(value));
-  const form = (/** @type {any} */ fields) => new URLSearchParams(Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [key, typeof value === 'object' ? JSON.stringify(value) : String(value)])));
+  const text = (/** @type {unknown} */ value) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+  const form = (/** @type {any} */ fields) =>
+    new URLSearchParams(Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, text(value)])));
   if (data === undefined || data === null) return {address: url, init: {method: verb, headers}};
   if (verb === 'GET' || verb === 'HEAD') {
     if (typeof data !== 'object') return {address: url, init: {method: verb, headers}};

@@ -76,6 +76,7 @@ export class Storage {
   }
 
   #info() {
-    return {keys: [...this.#values.keys()], currentSize: Math.ceil(this.#bytes() / 1024), limitSize: MAX_TOTAL_BYTES / 1024};
+    const currentSize = Math.ceil(this.#bytes() / 1024);
+    return {keys: [...this.#values.keys()], currentSize, limitSize: MAX_TOTAL_BYTES / 1024};
   }
 }

@@ -7,7 +7,8 @@ const WECHAT_VERSION = '8.0.55';
 const STATUS_BAR = 44;
 const NAVIGATION_BAR = 44;
 
-/** @type {Record<'android' | 'ios', Record<'brand' | 'model' | 'system', string> & Record<'width' | 'height' | 'ratio', number>>} */
+/** @typedef {Record<'brand' | 'model' | 'system', string> & Record<'width' | 'height' | 'ratio', number>} Phone */
+/** @type {Record<'android' | 'ios', Phone>} */
 const PHONES = {
   android: {brand: 'Xiaomi', model: 'MI 9', system: 'Android 12', width: 393, height: 851, ratio: 2.75},
   ios: {brand: 'iPhone', model: 'iPhone 13<iPhone14,5>', system: 'iOS 16.5', width: 390, height: 844, ratio: 3},
@@ -59,6 +60,7 @@ export class System {
   /** @returns {{async: Record<string, (options: any) => any>, sync: Record<string, Function>}} */
   api() {
     const own = (/** @type {() => any} */ make) => () => this.#realm.own(make());
+    const user = () => ({userInfo: USER, rawData: JSON.stringify(USER), signature: '', encryptedData: '', iv: ''});
     const all = () => ({...this.#device(), ...this.#window(), ...this.#app(), ...this.#settings()});
     return {
       async: {
@@ -66,14 +68,15 @@ export class System {
         getSystemInfoAsync: all,
         getNetworkType: () => ({networkType: this.#network, hasSystemProxy: false}),
         setKeepScreenOn: ({keepScreenOn}) => {
-          if (typeof keepScreenOn !== 'boolean') throw new ApiError('parameter error: keepScreenOn should be a boolean');
+          if (typeof keepScreenOn === 'boolean') return;
+          throw new ApiError('parameter error: keepScreenOn should be a boolean');
         },
         // A user would feel them; nothing else tells.
         vibrateShort: () => {}, vibrateLong: () => {},
         login: () => ({code: randomBytes(16).toString('hex')}),
         checkSession: () => {},
-        getUserProfile: () => ({userInfo: USER, rawData: JSON.stringify(USER), signature: '', encryptedData: '', iv: ''}),
-        getUserInfo: () => ({userInfo: USER, rawData: JSON.stringify(USER), signature: '', encryptedData: '', iv: ''}),
+        getUserProfile: user,
+        getUserInfo: user,
       },
       sync: {
         getSystemInfoSync: own(all),
@@ -115,7 +118,8 @@ export class System {
 
   #settings() {
     return {
-      ...RADIOS, cameraAuthorized: true, microphoneAuthorized: true, notificationAuthorized: true, albumAuthorized: true,
+      ...RADIOS,
+      cameraAuthorized: true, microphoneAuthorized: true, notificationAuthorized: true, albumAuthorized: true,
     };
   }
 

@@ -55,7 +55,8 @@ export class Ui {
    * @throws {Error} if nothing waits for an answer
    */
   answer(choice) {
-    const waiting = 'confirm' in choice ? this.modals.findLast((one) => !one.answered) : this.sheets.findLast((one) => !one.answered);
+    const shown = 'confirm' in choice ? this.modals : this.sheets;
+    const waiting = shown.filter((one) => !one.answered).at(-1);
     if (!waiting) throw new Error('no modal or action sheet waits for an answer');
     waiting.answer(/** @type {any} */ (choice));
   }
@@ -139,15 +140,21 @@ export class Ui {
 
   /** @param {any} options of wx.showActionSheet */
   #sheet({itemList}) {
-    if (!Array.isArray(itemList) || itemList.length === 0) throw new ApiError('parameter error: itemList should be an array');
-    if (itemList.length > MAX_SHEET_ITEMS) throw new ApiError(`parameter error: itemList should not exceed ${MAX_SHEET_ITEMS}`);
+    if (!Array.isArray(itemList) || itemList.length === 0) {
+      throw new ApiError('parameter error: itemList should be an array');
+    }
+    if (itemList.length > MAX_SHEET_ITEMS) {
+      throw new ApiError(`parameter error: itemList should not exceed ${MAX_SHEET_ITEMS}`);
+    }
     return new Promise((resolve, reject) => {
       /** @type {Sheet} */
       const sheet = {
         itemList: itemList.map(String), answered: false,
         answer: ({tapIndex}) => {
           if (sheet.answered) throw new Error('the action sheet has been answered');
-          if (tapIndex !== undefined && !(tapIndex in itemList)) throw new Error(`the action sheet has no item ${tapIndex}`);
+          if (tapIndex !== undefined && !(tapIndex in itemList)) {
+            throw new Error(`the action sheet has no item ${tapIndex}`);
+          }
           sheet.answered = true;
           if (tapIndex === undefined) reject(new ApiError('cancel'));
           else resolve({tapIndex});
