@@ -9,9 +9,19 @@ export { ChannelMediaRelayConfiguration, Client, LOG };
 export const SDK_VERSION = '2.6.4';
 
 /**
+ * @typedef {object} Sdk
+ * @property {typeof Client} Client
+ * @property {typeof LOG} LOG
+ * @property {string} SDK_VERSION
+ * @property {typeof ChannelMediaRelayConfiguration} ChannelMediaRelayConfiguration
+ * @property {typeof withServer} withServer
+ */
+
+/**
  * The same names, with clients that know their server.
  *
  * @param {string} server `https://host` or `wss://host`. `servers` or `apUrl` of a client come before it
+ * @returns {Sdk}
  */
 export function withServer(server) {
   return {
