@@ -1,5 +1,6 @@
 /** The demo of the mini-program, as it is in the repository, in calls with a browser and with itself. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { launch } from 'queqiao-emulator';
@@ -9,7 +10,8 @@ import { phoneCamera, record } from './lib/phone.mjs';
 import { scopeOf, sleep } from './lib/scope.mjs';
 import { suite } from './lib/suite.mjs';
 
-const DEMO = fileURLToPath(new URL('../miniprogram/demo', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DEMO = `${ROOT}miniprogram/demo`;
 /** How long content is looked at. */
 const LOOK_MS = 1_500;
 
@@ -215,4 +217,27 @@ test('the demo holds a call with a browser and with another phone', { timeout: 1
 
   assert.deepEqual([emulator.errors, other.emulator.errors], [[], []]);
   assertNoErrors(alice);
+});
+
+/** The files of a mini-program that stand in a page of the documentation, each after its path. @param {string} text */
+function filesOf(text) {
+  return new Map([...text.matchAll(/^```\w+ (\S+)\n(.*?)^```/gms)].map(([, path = '', content = '']) => [path, content]));
+}
+
+test('the first page in the documentation is a call', { timeout: 90_000 }, async (t) => {
+  const scope = scopeOf(t);
+  const files = filesOf(await readFile(`${ROOT}docs/miniprogram.md`, 'utf8'));
+  assert.ok(files.has('app.json') && files.has('pages/call/call.js') && files.has('pages/call/call.wxml'));
+  files.set('lib/queqiao.js', await readFile(`${DEMO}/lib/queqiao.js`, 'utf8'));
+  files.set('images/waiting.png', /** @type {any} */ (await readFile(`${DEMO}/images/waiting.png`)));
+  const bob = await Guest.open(s, scope, 'bob', { query: 'app=demo&room=first' });
+  await bob.join();
+  const phone = await Phone.open(scope, 'phone', { dir: { files }, start: 'pages/call/call?room=first&uid=phone' });
+  await bob.hears(['phone']);
+  await bob.sees(t, 'phone');
+  await phone.seesAndHears(t, 'bob');
+  phone.tap('#mute');
+  await bob.hears([]);
+  assert.deepEqual(phone.emulator.errors, []);
+  assertNoErrors(bob);
 });
