@@ -38,7 +38,10 @@ async function phone(scope, options) {
     server: `http://${s.server.http}`, device: { camera: phoneCamera(CAST.phone) }, log: (line) => lines.push(line), ...options,
   });
   scope.defer(() => emulator.close());
-  /** @param {string} what @param {() => unknown} check */
+  /**
+   * @template T
+   * @param {string} what @param {() => T | Promise<T>} check
+   */
   const until = async (what, check) => {
     try {
       return await emulator.until(check, { what, timeoutMs: SOON });
@@ -56,8 +59,12 @@ async function phone(scope, options) {
  * @param {import('node:test').TestContext} t @param {Phone} phone
  */
 async function showsAlice(t, { emulator, until }) {
-  await until('one player, with a picture', () => emulator.players().length === 1 && emulator.players()[0].state.framesShown > 0);
-  const recording = record(emulator.players()[0]);
+  const [player] = await until('one player, with a picture', () => {
+    const players = emulator.players();
+    return players.length === 1 && (players[0]?.state.framesShown ?? 0) > 0 ? players : null;
+  }) ?? [];
+  assert.ok(player);
+  const recording = record(player);
   await sleep(LOOK_MS);
   const seen = report(recording);
   t.diagnostic(`the phone: ${summary(seen)}`);
