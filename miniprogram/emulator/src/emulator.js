@@ -192,14 +192,14 @@ export class Emulator {
     return this.page.findAll(selector);
   }
 
-  /** @returns {any[]} the LivePusher of every live-pusher on all pages */
+  /** @returns {import('./media/live-pusher.js').LivePusher[]} of every live-pusher on all pages */
   pushers() {
-    return this.#natives.all('live-pusher').map(({media}) => media);
+    return this.#natives.all('live-pusher').map(({media}) => /** @type {any} */ (media));
   }
 
-  /** @returns {any[]} the LivePlayer of every live-player on all pages, in the order in which they came */
+  /** @returns {import('./media/live-player.js').LivePlayer[]} of every live-player on all pages, as they came */
   players() {
-    return this.#natives.all('live-player').map(({media}) => media);
+    return this.#natives.all('live-player').map(({media}) => /** @type {any} */ (media));
   }
 
   /**
@@ -223,6 +223,7 @@ export class Emulator {
     this.#pages.background(true);
     this.#app.call('onHide');
     this.#wx.events.AppHide.emit();
+    this.#wx.requests.background(true);
     this.#natives.background(true);
     const lose = () => {
       if (!this.#inBackground) return;
@@ -238,6 +239,7 @@ export class Emulator {
   foreground() {
     if (!this.#inBackground) return;
     this.#inBackground = false;
+    this.#wx.requests.background(false);
     this.#natives.background(false);
     this.#app.show();
     this.#wx.events.AppShow.emit(this.#launchOptions());

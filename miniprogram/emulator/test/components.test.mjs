@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {run, turns} from './lib.mjs';
+import {notedPlayers, run, turns} from './lib.mjs';
 
 const USE_CHILD = '{"usingComponents": {"child": "/child/child"}}';
 const CHILD_JSON = '{"component": true}';
@@ -87,7 +87,7 @@ test('triggerEvent reaches bind and bind: with its detail, an event inside it in
     'child/child.wxml': '<view bindtap="go"/><live-player bindstatechange="state"/>',
   });
   emulator.find('view').tap();
-  emulator.players()[0].host.emit('statechange', {code: 2004, message: ''});
+  notedPlayers(emulator)[0].host.emit('statechange', {code: 2004, message: ''});
   assert.deepEqual(lines(), ['one 1 c', 'undefined', '2004']);
 });
 

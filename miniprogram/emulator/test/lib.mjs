@@ -107,6 +107,22 @@ export class NotedMedia {
 }
 
 /**
+ * @param {import('../src/index.js').Emulator} emulator that `run` has launched
+ * @returns {NotedMedia[]}
+ */
+export function notedPushers(emulator) {
+  return /** @type {any} */ (emulator.pushers());
+}
+
+/**
+ * @param {import('../src/index.js').Emulator} emulator that `run` has launched
+ * @returns {NotedMedia[]}
+ */
+export function notedPlayers(emulator) {
+  return /** @type {any} */ (emulator.players());
+}
+
+/**
  * Runs a program made of a few files, in virtual time and without ffmpeg. A page is `NAME.js` and `NAME.wxml`; app.json
  * names all of them unless it is given.
  *

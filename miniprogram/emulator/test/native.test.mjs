@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {PLAYER_ATTRIBUTES, PUSHER_ATTRIBUTES, readAttributes} from '../src/native.js';
-import {run, turns} from './lib.mjs';
+import {notedPlayers, notedPushers, run, turns} from './lib.mjs';
 
 test('attributes have WeChat\'s defaults, and take strings for numbers and for yes', () => {
   const read = readAttributes(PUSHER_ATTRIBUTES, {
@@ -19,7 +19,7 @@ test('live-pusher and live-player live with their elements, by their names in ca
     'p.js': 'Page({data: {url: "rtmp://h/a/1", mic: true}})',
     'p.wxml': '<live-pusher wx:if="{{url}}" url="{{url}}" enable-camera max-bitrate="500" enable-mic="{{mic}}" waiting-image="a" waiting-image="b"/>',
   });
-  const [pusher] = emulator.pushers();
+  const [pusher] = notedPushers(emulator);
   const {url, enableCamera, maxBitrate, enableMic, waitingImage} = pusher.attributes;
   assert.deepEqual([url, enableCamera, maxBitrate, enableMic, waitingImage], ['rtmp://h/a/1', true, 500, true, 'a']);
   emulator.page.instance.setData({mic: false, url: 'rtmp://h/a/2'});
@@ -29,7 +29,7 @@ test('live-pusher and live-player live with their elements, by their names in ca
   emulator.page.instance.setData({url: ''});
   await turns();
   assert.deepEqual(pusher.notes.slice(1), [['close']]);
-  assert.deepEqual(emulator.pushers(), []);
+  assert.deepEqual(notedPushers(emulator), []);
 });
 
 test('a key that changes builds a new player, one that stays keeps it', async (t) => {
@@ -37,12 +37,12 @@ test('a key that changes builds a new player, one that stays keeps it', async (t
     'p.js': 'Page({data: {list: [{key: 1, url: "rtmp://h/1"}, {key: 2, url: "rtmp://h/2"}]}})',
     'p.wxml': '<live-player wx:for="{{list}}" wx:key="key" id="p{{item.key}}" src="{{item.url}}"/>',
   });
-  const [first, second] = emulator.players();
+  const [first, second] = notedPlayers(emulator);
   emulator.page.instance.setData({list: [{key: 2, url: 'rtmp://h/2b'}, {key: 3, url: 'rtmp://h/1'}]});
   await turns();
   assert.deepEqual(first.notes.at(-1), ['close']);
   assert.deepEqual(second.notes, [['set', {src: 'rtmp://h/2b'}]]);
-  assert.equal(emulator.players().length, 2);
+  assert.equal(notedPlayers(emulator).length, 2);
   assert.equal(emulator.find('#p3').media.attributes.src, 'rtmp://h/1');
 });
 
@@ -73,7 +73,7 @@ test('contexts find the pusher of the page or the component, and players by id w
   });
   await turns();
   assert.deepEqual(lines().sort(), ['operateLivePlayer:fail live-player is not found', 'operateLivePusher:fail not pushing', 'operateLivePusher:ok', 'x.jpg']);
-  assert.deepEqual(emulator.pushers()[0].notes.map((/** @type {any[]} */ [, method]) => method), ['start', 'pause', 'pause']);
+  assert.deepEqual(notedPushers(emulator)[0].notes.map((/** @type {any[]} */ [, method]) => method), ['start', 'pause', 'pause']);
   assert.deepEqual(emulator.errors, []);
 });
 
@@ -91,9 +91,9 @@ test('a page on top hides the players below; the background is told of both ways
   const {emulator, clock} = await run(t, {
     'a.js': 'Page({})', 'a.wxml': '<live-player/>', 'b.js': 'Page({})', 'b.wxml': '<live-pusher/>',
   });
-  const [player] = emulator.players();
+  const [player] = notedPlayers(emulator);
   await emulator.wx.navigateTo({url: '/b'});
-  const [pusher] = emulator.pushers();
+  const [pusher] = notedPushers(emulator);
   emulator.background({loseMedia: true, lossAfterMs: 5000});
   await clock.advance(4999);
   assert.deepEqual(pusher.notes, [['background', true]]);
@@ -106,12 +106,12 @@ test('a page on top hides the players below; the background is told of both ways
 
 test('a pusher is not given a camera that the user has refused', async (t) => {
   const {emulator} = await run(t, {'p.js': 'Page({})', 'p.wxml': '<live-pusher/>'}, {deny: ['scope.camera']});
-  assert.deepEqual(emulator.pushers()[0].host.device.denied, {camera: true, microphone: false});
+  assert.deepEqual(notedPushers(emulator)[0].host.device.denied, {camera: true, microphone: false});
 });
 
 test('files of the package that a component needs are on the disk, addresses are refused', async (t) => {
   const {emulator} = await run(t, {'p.js': 'Page({})', 'p.wxml': '<live-pusher/>', 'img/away.png': 'PNG'});
-  const {host} = emulator.pushers()[0];
+  const {host} = notedPushers(emulator)[0];
   const file = host.resolveFile('/img/away.png');
   assert.match(file, /away\.png$/);
   assert.throws(() => host.resolveFile('https://host/away.png?x=1'), /no images from the network/);
@@ -122,7 +122,7 @@ test('closing the emulator closes media, timers and pages', async (t) => {
   const {emulator, clock, lines} = await run(t, {
     'p.js': 'Page({onLoad() { setInterval(() => console.log("tick"), 100); }, onUnload() { console.log("unload"); }})', 'p.wxml': '<live-pusher/>',
   });
-  const [pusher] = emulator.pushers();
+  const [pusher] = notedPushers(emulator);
   await clock.advance(100);
   await emulator.close();
   await clock.advance(1000);

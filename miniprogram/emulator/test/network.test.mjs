@@ -156,6 +156,20 @@ test('a request that takes too long fails with timeout', async (t) => {
   assert.equal(/** @type {any} */ (await failed).errMsg, 'request:fail timeout');
 });
 
+test('in the background requests have five seconds, and new ones are refused', async (t) => {
+  const {server} = await serve(t);
+  const {emulator, clock} = await run(t, PAGE, {server});
+  const request = () => new Promise((resolve) => emulator.wx.request({url: 'https://h/never', fail: resolve}));
+  const running = request();
+  emulator.background();
+  assert.equal(/** @type {any} */ (await request()).errMsg, 'request:fail interrupted');
+  await clock.advance(5000);
+  assert.equal(/** @type {any} */ (await running).errMsg, 'request:fail interrupted');
+  emulator.foreground();
+  const answered = await new Promise((resolve) => emulator.wx.request({url: 'https://h/text', success: resolve}));
+  assert.equal(/** @type {any} */ (answered).data, 'plain');
+});
+
 test('a request may be aborted, and fails without a server', async (t) => {
   const {server} = await serve(t);
   const {emulator} = await run(t, PAGE, {server});

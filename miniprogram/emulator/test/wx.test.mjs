@@ -109,6 +109,21 @@ test('a change of the network is told of, once', async (t) => {
   assert.deepEqual(lines(), ['false none', 'true 4g']);
 });
 
+test('what befalls the phone reaches whoever listens for it', async (t) => {
+  const {emulator, lines} = await run(t, {
+    'p.js': `const hear = (r) => console.log('interrupted', r);
+      wx.onAudioInterruptionBegin(hear);
+      wx.onThemeChange((r) => { console.log(r.theme); wx.offAudioInterruptionBegin(hear); });
+      Page({})`,
+    'p.wxml': '',
+  });
+  emulator.happen('AudioInterruptionBegin');
+  emulator.happen('ThemeChange', {theme: 'dark'});
+  emulator.happen('AudioInterruptionBegin');
+  assert.deepEqual(lines(), ['interrupted undefined', 'dark']);
+  assert.throws(() => emulator.happen('Nonsense'), /there is no wx\.onNonsense/);
+});
+
 test('canIUse knows functions and components', async (t) => {
   const {wx} = (await run(t, PAGE)).emulator;
   assert.deepEqual(['connectSocket', 'live-pusher', 'showToast.object.image', 'nothingLikeIt'].map((name) => wx.canIUse(name)), [true, true, true, false]);

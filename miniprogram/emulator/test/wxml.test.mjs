@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {launch} from '../src/index.js';
-import {run, turns} from './lib.mjs';
+import {notedPlayers, run, turns} from './lib.mjs';
 
 test('wx:if, wx:elif and wx:else show one branch, and another one after setData', async (t) => {
   const {emulator} = await run(t, {
@@ -69,8 +69,8 @@ test('an attribute that is given twice, and a space before a value, do no harm',
     'p.js': 'Page({data: {x: "rtmp://h/1"}})',
     'p.wxml': '<!-- a comment --><live-player id="a" src= "{{x}}" mode="RTC" mode="live" unknown-thing="1" />',
   });
-  assert.equal(emulator.players()[0].attributes.src, 'rtmp://h/1');
-  assert.equal(emulator.players()[0].attributes.mode, 'RTC');
+  assert.equal(notedPlayers(emulator)[0].attributes.src, 'rtmp://h/1');
+  assert.equal(notedPlayers(emulator)[0].attributes.mode, 'RTC');
 });
 
 test('text that a user types reaches the handler, and the data that model: binds', async (t) => {

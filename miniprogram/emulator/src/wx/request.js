@@ -2,6 +2,8 @@ import {ApiError, Listeners, apiFunction} from './calls.js';
 
 /** As many as WeChat allows at once; the others wait. */
 const MAX_REQUESTS = 10;
+/** In the background a request has this long to end. */
+const BACKGROUND_MS = 5000;
 /** WeChat's default. */
 const TIMEOUT_MS = 60_000;
 
@@ -14,6 +16,9 @@ export class Requests {
   #live = new Set();
   /** @type {(() => void)[]} */
   #waiting = [];
+  #inBackground = false;
+  /** @type {unknown} */
+  #interruption;
 
   /**
    * @param {import('../realm.js').Realm} realm
@@ -44,9 +49,22 @@ export class Requests {
     };
   }
 
+  /** @param {boolean} on the mini-program is in the background: no new ones, and those that run have to end soon */
+  background(on) {
+    this.#inBackground = on;
+    this.#clock.clearTimeout(this.#interruption);
+    if (on) this.#interruption = this.#clock.setTimeout(() => this.#abortAll('interrupted'), BACKGROUND_MS);
+  }
+
   /** Ends all of them. */
   close() {
-    for (const controller of this.#live) controller.abort('abort');
+    this.#clock.clearTimeout(this.#interruption);
+    this.#abortAll('abort');
+  }
+
+  /** @param {string} reason */
+  #abortAll(reason) {
+    for (const controller of this.#live) controller.abort(reason);
   }
 
   /**
@@ -56,6 +74,7 @@ export class Requests {
    */
   async #run(options, controller, headers) {
     const {url, timeout = TIMEOUT_MS, dataType = 'json', responseType = 'text'} = options;
+    if (this.#inBackground) throw new ApiError('interrupted');
     if (typeof url !== 'string' || !/^https?:\/\/[^/]/.test(url)) throw new ApiError(`invalid url "${url}"`);
     while (this.#live.size >= MAX_REQUESTS) {
       await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)));
