@@ -115,7 +115,7 @@ test('a second join changes nothing and tells no uid, also while the first is un
 });
 
 test('a client without a server says that it found none, once joining is asked for', async () => {
-  for (const options of [{ servers: [] }, { servers: ['nonsense'] }]) {
+  for (const options of [{ servers: [] }, { servers: ['nonsense'] }, { servers: null }]) {
     const { client } = newClient(options);
     await client.init('demo');
     assert.equal((await failure(client.join(null, 'r1', 1))).code, 901);
@@ -140,7 +140,8 @@ test('servers are tried one after the other, and code 905 says that none answers
 test('the server comes from withServer, from apUrl or from servers, the nearest first', async () => {
   const { Client } = agora.withServer('https://one.example');
   for (const [options, url] of [[{}, 'wss://one.example/signal'], [{ apUrl: 'https://two.example' }, 'wss://two.example/signal'],
-    [{ apUrl: 'https://two.example', servers: ['wss://three.example'] }, 'wss://three.example/signal']]) {
+    [{ apUrl: 'https://two.example', servers: ['wss://three.example'] }, 'wss://three.example/signal'],
+    [{ servers: 'wss://four.example' }, 'wss://four.example/signal']]) {
     const { world } = newClient();
     const client = new Client({ ...options, platform: world.platform });
     await client.init('demo');
@@ -306,6 +307,28 @@ test('a role in the channel is asked of the server, and one that does not exist 
   await world.socket.refuse('publish', 'not_host');
   assert.equal((await publishing).code, 434);
   assert.equal((await failure(client.setRole('host'))).code, 431);
+});
+
+test('a role that is chosen while joining is asked for once it has joined', async () => {
+  const { world, client } = newClient();
+  await client.init('demo');
+  client.join(null, 'r1', 1);
+  const changing = client.setRole('audience');
+  await world.socket.open();
+  await world.socket.grant('join', joinReply({ uid: 1 }));
+  await world.socket.grant('set_role', { role: 'audience' });
+  await changing;
+  assert.equal(client.role, 'audience');
+});
+
+test('a token that allows less makes audience, and the role says so', async () => {
+  const { world, client } = await inChannel();
+  const changing = client.setRole('broadcaster');
+  await world.socket.grant('set_role', { role: 'host' });
+  await changing;
+  client.renewToken('of a subscriber');
+  await world.socket.grant('renew_token', { role: 'audience' });
+  assert.equal(client.role, 'audience');
 });
 
 test('leaving tells the server, can be done at any time, and the client can join again', async () => {

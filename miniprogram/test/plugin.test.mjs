@@ -161,6 +161,11 @@ test('stopping the camera publishes sound alone anew, stopping the microphone mu
   await world.socket.grant('unpublish');
   await world.pass(0);
   assert.deepEqual([owner.data.pushers, owner.data.camera], [[], false]);
+  // What is published next is a new stream, of which the server holds nothing back unless it is told to.
+  const told = world.socket.asked.filter((type) => type === 'mute').length;
+  rtc.startLocalPreview();
+  await grantPublish(world, 'e');
+  assert.equal(world.socket.asked.filter((type) => type === 'mute').length, told + 1);
 });
 
 test('leaving lets go of everything, and the next channel begins with nothing', async () => {

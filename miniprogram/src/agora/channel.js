@@ -24,6 +24,7 @@ const PERSISTENCE = { rejoins: false, patienceMs: 20_000 };
  * @property {import('../../../web-client/core/ports.js').Platform} platform
  * @property {import('../core/wx.js').Wx | null} wx
  * @property {<Name extends keyof ClientEvents>(event: Name, payload: ClientEvents[Name]) => void} emit
+ * @property {(role: Role) => void} roleChanged also without having been asked to
  * @property {(error: import('../core/client.js').RtcError) => void} ended the stay is over, not by leaving
  */
 
@@ -38,7 +39,7 @@ export class Channel {
   #comparing = null;
 
   /** @param {ChannelOptions} options */
-  constructor({ server, role, request, platform, wx, emit, ended }) {
+  constructor({ server, role, request, platform, wx, emit, roleChanged, ended }) {
     const core = new CoreClient({
       server,
       platform,
@@ -61,6 +62,7 @@ export class Channel {
     });
     core.on('state', (current, previous) => log('info', `${previous} to ${current}`));
     core.on('exception', (cause) => log('error', cause instanceof Error ? cause.message : String(cause)));
+    core.on('role', roleChanged);
     core.on('ended', ended);
   }
 

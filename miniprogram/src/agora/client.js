@@ -70,10 +70,11 @@ export class Client extends Events {
   /** @type {Promise<AgoraUid> | null} */
   #joining = null;
 
-  /** @param {ClientOptions & Surroundings} [options] */
-  constructor({ servers, apUrl, platform, wx } = {}) {
+  /** @param {(ClientOptions & Surroundings) | null} [options] */
+  constructor(options) {
     super();
-    this.#servers = servers ?? (apUrl === undefined ? [] : [apUrl]);
+    const { servers, apUrl, platform, wx } = options ?? {};
+    this.#servers = [servers ?? apUrl ?? []].flat();
     this.#surroundings = { ...(platform === undefined ? {} : { platform }), ...(wx === undefined ? {} : { wx }) };
   }
 
@@ -220,6 +221,8 @@ export class Client extends Events {
   setRole(role, onSuccess, onFailure) {
     return this.#answer(async () => {
       if (role !== 'broadcaster' && role !== 'audience') throw badArgument('Invalid role: broadcaster or audience', 431);
+      // What is being joined as something else follows afterwards.
+      if (this.#joining !== null) await this.#joining.catch(() => {});
       if (this.#stay?.connected) await this.#stay.setRole(ROLES[role]);
       this.role = role;
       this.#roleChosen = true;
@@ -422,6 +425,9 @@ export class Client extends Events {
         emit: (event, payload) => {
           // What a page has left tells it nothing any more.
           if (this.#stay === stay) this.#emit(event, payload);
+        },
+        roleChanged: (role) => {
+          if (this.#stay === stay) this.role = role === 'host' ? 'broadcaster' : 'audience';
         },
         ended: (error) => {
           if (this.#stay === stay) this.#ended(error);

@@ -27,8 +27,8 @@ export function withServer(server) {
   return {
     Client: class extends Client {
       /** @param {ConstructorParameters<typeof Client>[0]} [options] */
-      constructor(options = {}) {
-        super({ ...options, servers: options.servers ?? [options.apUrl ?? server] });
+      constructor(options) {
+        super({ apUrl: server, ...options });
       }
     },
     LOG,

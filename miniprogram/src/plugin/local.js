@@ -43,6 +43,7 @@ export class Local {
     // By the server, too: the page decides whether to start again.
     core.on('push-ended', () => {
       stay.published = null;
+      stay.muted = false;
     });
   }
 
