@@ -283,8 +283,8 @@ test('a voice call has no pictures to mute', async () => {
   assert.ok(!world.socket.asked.includes('mute'));
 });
 
-test('a role before joining is what to join as, and who chose none joins with what the token allows', async () => {
-  for (const [role, asked] of [['broadcaster', 'host'], ['audience', 'audience'], [null, undefined]]) {
+test('the audience says so on joining, and everybody else joins with what the token allows', async () => {
+  for (const [role, asked] of [['broadcaster', undefined], ['audience', 'audience'], [null, undefined]]) {
     const { world, client } = newClient();
     assert.equal(client.role, 'audience');
     await client.init('demo');

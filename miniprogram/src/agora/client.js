@@ -61,8 +61,11 @@ export class Client extends Events {
   uid = null;
   /** @type {AgoraRole} */
   role = 'audience';
-  /** Who has never chosen a role joins with what the token allows. */
-  #roleChosen = false;
+  /**
+   * Only who has chosen to be audience says so on joining. Everybody else joins with what the token allows, so that a
+   * broadcaster with the token of a subscriber is let in, and refused when it publishes.
+   */
+  #audienceChosen = false;
   #servers;
   #surroundings;
   /** @type {Channel | null} */
@@ -225,7 +228,7 @@ export class Client extends Events {
       if (this.#joining !== null) await this.#joining.catch(() => {});
       if (this.#stay?.connected) await this.#stay.setRole(ROLES[role]);
       this.role = role;
-      this.#roleChosen = true;
+      this.#audienceChosen = role === 'audience';
     }, onSuccess, onFailure, () => []);
   }
 
@@ -418,7 +421,7 @@ export class Client extends Events {
     try {
       const stay = new Channel({
         server,
-        role: this.#roleChosen ? ROLES[this.role] : undefined,
+        role: this.#audienceChosen ? ROLES.audience : undefined,
         request,
         platform,
         wx,
