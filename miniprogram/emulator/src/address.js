@@ -6,9 +6,9 @@ import {inside, relativeTo} from './package.js';
  * @returns {{path: string, query: Record<string, string>}}
  */
 export function parsePageUrl(url, base) {
-  const [before, ...after] = url.split('?');
+  const {before, after} = cut(url, '?');
   const path = base === undefined ? inside(before) : relativeTo(base, before);
-  return {path: path.replace(/\.html$/, ''), query: parseQuery(after.join('?'))};
+  return {path: path.replace(/\.html$/, ''), query: parseQuery(after)};
 }
 
 /**
@@ -22,8 +22,18 @@ function parseQuery(text) {
   const query = {};
   for (const part of text.split('&')) {
     if (part === '') continue;
-    const [key, ...value] = part.split('=');
-    query[key] = value.join('=');
+    const {before, after} = cut(part, '=');
+    query[before] = after;
   }
   return query;
+}
+
+/**
+ * @param {string} text
+ * @param {string} at
+ * @returns {{before: string, after: string}} of its first place
+ */
+function cut(text, at) {
+  const index = text.indexOf(at);
+  return index === -1 ? {before: text, after: ''} : {before: text.slice(0, index), after: text.slice(index + 1)};
 }

@@ -9,7 +9,8 @@ const MAX_COMPONENTS = 2000;
  * @property {Record<string, any>} config its JSON; `usingComponents` holds absolute paths, the app's own included
  *
  * @typedef {object} AppConfig
- * @property {string[]} pages of all packages, the first one first
+ * @property {string[]} pages of all packages
+ * @property {string} first the page that is opened unless another one is asked for
  * @property {string[]} tabs pages of the tab bar
  * @property {Record<string, any>} window
  * @property {Record<string, any>} raw app.json
@@ -29,7 +30,8 @@ export function readConfig(pkg) {
   for (const sub of raw.subpackages ?? raw.subPackages ?? []) {
     for (const page of sub.pages ?? []) pages.push(inside(`${sub.root}/${page}`));
   }
-  if (pages.length === 0) throw new Error('app.json: no pages');
+  const [first] = pages;
+  if (first === undefined) throw new Error('app.json: no pages');
   const shared = resolveUsing(pkg, 'app.json', raw.usingComponents ?? {});
   /** @type {Map<string, ComponentFiles>} */
   const found = new Map();
@@ -47,7 +49,7 @@ export function readConfig(pkg) {
     for (const used of Object.values(using)) queue.push({path: inside(used), by: `${path}.json`, page: false});
   }
   const tabs = (raw.tabBar?.list ?? []).map((/** @type {any} */ tab) => inside(tab.pagePath));
-  return {pages, tabs, window: raw.window ?? {}, raw, components: [...found.values()]};
+  return {pages, first, tabs, window: raw.window ?? {}, raw, components: [...found.values()]};
 }
 
 /**

@@ -113,7 +113,7 @@ export class Emulator {
     }
     this.#app.show();
     this.#wx.events.AppShow.emit(this.#launchOptions());
-    const first = start ?? this.#config.pages[0];
+    const first = start ?? this.#config.first;
     if (!this.#config.pages.includes(parsePageUrl(first).path)) throw new Error(`there is no page ${first}`);
     this.#pages.open('appLaunch', `/${first.replace(/^\//, '')}`);
     await this.#settled();
@@ -166,9 +166,11 @@ export class Emulator {
     return this.#wx.ui.sheets;
   }
 
-  /** @returns {Record<string, any>} title, colours and loading sign of the navigation bar */
+  /** @returns {import('./pages.js').NavigationBar} of the page on top */
   get navigationBar() {
-    return this.#pages.top?.navigationBar ?? {};
+    const top = this.#pages.top;
+    if (!top) throw new Error('no page is open');
+    return top.navigationBar;
   }
 
   /** @returns {number} sockets that are not closed */
@@ -261,13 +263,12 @@ export class Emulator {
   /**
    * Something befalls the phone: a call interrupts the sound, the user takes a picture of the screen.
    *
-   * @param {string} name without `on`, such as `AudioInterruptionBegin`
+   * @param {import('./wx/index.js').AppEvent} name without `on`, such as `AudioInterruptionBegin`
    * @param {any} [payload] what listeners are given
    */
   happen(name, payload) {
-    const listeners = this.#wx.events[name];
-    if (!listeners) throw new Error(`there is no wx.on${name}`);
-    listeners.emit(payload);
+    if (!Object.hasOwn(this.#wx.events, name)) throw new Error(`there is no wx.on${name}`);
+    this.#wx.events[name].emit(payload);
   }
 
   /**
@@ -324,7 +325,7 @@ export class Emulator {
   }
 
   #launchOptions() {
-    const {path, query} = parsePageUrl(this.#parts.start ?? this.#config.pages[0]);
+    const {path, query} = parsePageUrl(this.#parts.start ?? this.#config.first);
     return {path, query, scene: SCENE, referrerInfo: {}};
   }
 

@@ -138,7 +138,7 @@ export class ElementHandle {
 
   /** A touch and its tap, and what the element does by itself then. What is disabled feels nothing. */
   tap() {
-    if (this.attributes.disabled) return;
+    if (this.attributes['disabled']) return;
     for (const name of ['touchstart', 'touchend', 'tap']) this.#touch(name);
     const {lib, realm, wx} = this.#ports;
     act({

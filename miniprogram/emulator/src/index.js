@@ -46,7 +46,7 @@ export async function launch(options) {
     permissions: options.permissions ?? {},
     deny: options.deny ?? [],
     log: options.log ?? (() => {}),
-    ffmpeg: options.ffmpeg ?? process.env.FFMPEG ?? 'ffmpeg',
+    ffmpeg: options.ffmpeg ?? process.env['FFMPEG'] ?? 'ffmpeg',
     device: options.device ?? {camera: testPattern()},
     media: options.media ?? await ffmpegMedia(),
   });

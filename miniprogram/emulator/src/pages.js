@@ -5,6 +5,12 @@ import {EventChannel} from './event-channel.js';
 const MAX_PAGES = 10;
 
 /**
+ * @typedef {object} NavigationBar
+ * @property {string} title
+ * @property {string} frontColor
+ * @property {string} backgroundColor
+ * @property {boolean} loading
+ *
  * @typedef {object} Page one page on the stack
  * @property {number} id
  * @property {string} path
@@ -13,8 +19,8 @@ const MAX_PAGES = 10;
  * @property {any} instance what the program sees as `this`
  * @property {boolean} shown
  * @property {boolean} covered by another page
- * @property {Record<string, any>} navigationBar title, colours and loading sign
- * @property {any} [channel] between the page that opens and the one that is opened
+ * @property {NavigationBar} navigationBar
+ * @property {EventChannel} [channel] between the page that opens and the one that is opened
  *
  * @typedef {object} PagesPorts
  * @property {import('./config.js').AppConfig} config
@@ -109,26 +115,27 @@ export class Pages {
    * @param {Record<string, string>} query
    */
   #switchTab(path, query) {
-    const known = this.stack.findIndex((page) => page.path === path);
-    if (known === -1) {
+    const known = this.stack.find((page) => page.path === path);
+    if (!known) {
       this.#unload(this.stack.length);
       return this.#load(path, query);
     }
-    if (known === this.stack.length - 1) return this.stack[known];
-    this.#unload(this.stack.length - 1 - known);
-    this.#show(this.stack[known]);
-    return this.stack[known];
+    this.#unload(this.stack.length - 1 - this.stack.indexOf(known));
+    this.#show(known);
+    return known;
   }
 
   /**
    * @param {string} path
    * @param {Record<string, string>} query
-   * @param {any} [channel]
+   * @param {EventChannel} [channel]
+   * @returns {Page}
    */
   #load(path, query, channel) {
     const {framework, realm} = this.#ports;
     const root = framework.createPage(path, query);
     const instance = root.get();
+    /** @type {Page} */
     const page = {
       id: this.#nextId++, path, query, root, instance, shown: false, covered: false, channel,
       navigationBar: this.#navigationBar(path),
@@ -150,7 +157,10 @@ export class Pages {
     return page;
   }
 
-  /** @param {string} path */
+  /**
+   * @param {string} path
+   * @returns {NavigationBar}
+   */
   #navigationBar(path) {
     const {config} = this.#ports;
     const own = config.components.find((one) => one.path === path)?.config ?? {};

@@ -82,7 +82,8 @@ export class Realm {
     } catch (error) {
       const {stack = '', message} = /** @type {Error} */ (error);
       // The first line of the stack of a SyntaxError is `file:line`.
-      const place = stack.split('\n')[0].startsWith(filename) ? stack.split('\n')[0] : filename;
+      const [first = ''] = stack.split('\n');
+      const place = first.startsWith(filename) ? first : filename;
       throw new Error(`${place}: ${message}`, {cause: error});
     }
   }

@@ -51,7 +51,7 @@ function parseStep(word, direct, selector) {
   /** @type {Step} */
   const step = {classes: [], attributes: [], direct};
   if (match[1] && match[1] !== '*') step.tag = match[1];
-  for (const [, id, name, attribute, double, single] of match[2].matchAll(PART)) {
+  for (const [, id, name, attribute, double, single] of (match[2] ?? '').matchAll(PART)) {
     if (id) step.id = id;
     if (name) step.classes.push(name);
     if (attribute) step.attributes.push([attribute, double ?? single]);
@@ -85,13 +85,13 @@ function splitOutside(text, separator) {
  * @returns {boolean}
  */
 export function matchesPath(path, steps, matches) {
-  const last = steps.length - 1;
-  if (path.length === 0 || !matches(/** @type {T} */ (path.at(-1)), steps[last])) return false;
-  if (last === 0) return true;
-  const above = steps.slice(0, last);
+  const step = steps.at(-1);
+  if (path.length === 0 || !step || !matches(/** @type {T} */ (path.at(-1)), step)) return false;
+  if (steps.length === 1) return true;
+  const above = steps.slice(0, -1);
   for (let end = path.length - 1; end > 0; end -= 1) {
     if (matchesPath(path.slice(0, end), above, matches)) return true;
-    if (steps[last].direct) return false;
+    if (step.direct) return false;
   }
   return false;
 }

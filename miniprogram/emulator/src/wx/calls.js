@@ -105,3 +105,15 @@ export class Listeners {
     for (const listener of [...this.#list]) tell(this.#realm, this.#where, listener, owned);
   }
 }
+
+/**
+ * @template {string} T
+ * @param {readonly T[]} names
+ * @param {import('../realm.js').Realm} realm
+ * @param {string} prefix of the names, for errors
+ * @returns {Record<T, Listeners>}
+ */
+export function listenersFor(names, realm, prefix) {
+  const made = names.map((name) => [name, new Listeners(realm, `${prefix}${name}`)]);
+  return /** @type {Record<T, Listeners>} */ (Object.fromEntries(made));
+}

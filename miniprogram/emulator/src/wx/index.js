@@ -1,4 +1,4 @@
-import {Listeners, apiFunction} from './calls.js';
+import {apiFunction, listenersFor} from './calls.js';
 import {mediaApi} from './media.js';
 import {miscApi} from './misc.js';
 import {navigationApi} from './navigation.js';
@@ -28,21 +28,23 @@ import {Ui} from './ui.js';
  */
 
 /** Events of the program as a whole, each with `wx.onX` and `wx.offX`. */
-const APP_EVENTS = ['AppShow', 'AppHide', 'Error', 'UnhandledRejection', 'PageNotFound', 'ThemeChange',
+const APP_EVENTS = /** @type {const} */ (['AppShow', 'AppHide', 'Error', 'UnhandledRejection', 'PageNotFound', 'ThemeChange',
   'AudioInterruptionBegin', 'AudioInterruptionEnd', 'MemoryWarning', 'WindowResize', 'UserCaptureScreen',
-  'KeyboardHeightChange'];
+  'KeyboardHeightChange']);
+
+/** @typedef {typeof APP_EVENTS[number]} AppEvent */
 
 /** The object `wx`, and what the emulator has to do with what is behind it. */
 export class Wx {
   /** What the program sees. @type {Record<string, any>} */
   api;
-  /** @type {Record<string, Listeners>} by name without `on` */
-  events = {};
+  /** By name without `on`. @type {Record<AppEvent, import('./calls.js').Listeners>} */
+  events;
 
   /** @param {WxPorts} ports */
   constructor(ports) {
     const {realm, clock, pages} = ports;
-    this.ui = new Ui(clock, () => pages.top?.navigationBar ?? {});
+    this.ui = new Ui(clock, () => pages.top?.navigationBar);
     this.system = new System(realm, ports.platform, ports.appId);
     this.permissions = new Permissions(ports.permissions, ports.deny);
     this.sockets = new Sockets(realm, ports.rewrite);
@@ -59,14 +61,16 @@ export class Wx {
       Object.assign(this.api, sync);
     }
     Object.assign(this.api, this.sockets.api(), this.requests.api());
+    this.events = listenersFor(APP_EVENTS, realm, 'on');
     for (const name of APP_EVENTS) {
-      const listeners = new Listeners(realm, `on${name}`);
-      this.events[name] = listeners;
-      this.api[`on${name}`] = listeners.on;
-      this.api[`off${name}`] = listeners.off;
+      this.api[`on${name}`] = this.events[name].on;
+      this.api[`off${name}`] = this.events[name].off;
     }
-    this.api.getLaunchOptionsSync = this.api.getEnterOptionsSync = () => realm.own(ports.launchOptions());
-    this.api.env = realm.own({USER_DATA_PATH: 'http://usr'});
+    const launchOptions = () => realm.own(ports.launchOptions());
+    Object.assign(this.api, {
+      getLaunchOptionsSync: launchOptions, getEnterOptionsSync: launchOptions,
+      env: realm.own({USER_DATA_PATH: 'http://usr'}),
+    });
   }
 
   /** Ends everything that is open. */

@@ -52,7 +52,7 @@ export function miscApi(ports) {
  * @param {string} schema such as `connectSocket`, `live-player` or `showToast.object.image`
  */
 function canIUse(wx, schema) {
-  const name = schema.split('.')[0];
+  const [name = ''] = schema.split('.');
   return name in wx || COMPONENTS.has(name);
 }
 

@@ -1,5 +1,5 @@
 import WebSocket from 'ws';
-import {ApiError, Listeners, apiFunction} from './calls.js';
+import {ApiError, apiFunction, listenersFor} from './calls.js';
 
 /** As many as WeChat allows to be open at once. */
 const MAX_SOCKETS = 5;
@@ -30,7 +30,7 @@ export class Sockets {
   constructor(realm, rewrite) {
     this.#realm = realm;
     this.#rewrite = rewrite;
-    this.#events = Object.fromEntries(EVENTS.map((name) => [name, new Listeners(realm, `onSocket${name}`)]));
+    this.#events = listenersFor(EVENTS, realm, 'onSocket');
   }
 
   /** @returns {number} how many are connecting, open or closing */
@@ -115,7 +115,7 @@ class SocketTask {
     this.#socket = socket;
     this.#gone = gone;
     this.#also = also;
-    this.#events = Object.fromEntries(EVENTS.map((name) => [name, new Listeners(realm, `SocketTask.on${name}`)]));
+    this.#events = listenersFor(EVENTS, realm, 'SocketTask.on');
     socket.on('upgrade', (response) => {
       this.#header = {...response.headers};
     });

@@ -41,7 +41,7 @@ export class Ui {
 
   /**
    * @param {import('../clock.js').Clock} clock
-   * @param {() => Record<string, any>} bar the navigation bar of the page on top
+   * @param {() => import('../pages.js').NavigationBar | undefined} bar the navigation bar of the page on top
    */
   constructor(clock, bar) {
     this.#clock = clock;
@@ -72,18 +72,10 @@ export class Ui {
         hideLoading: () => this.#hideToast(),
         showModal: (options) => this.#modal(options),
         showActionSheet: (options) => this.#sheet(options),
-        setNavigationBarTitle: ({title}) => {
-          this.#bar().title = String(title);
-        },
-        setNavigationBarColor: ({frontColor, backgroundColor}) => {
-          Object.assign(this.#bar(), {frontColor, backgroundColor});
-        },
-        showNavigationBarLoading: () => {
-          this.#bar().loading = true;
-        },
-        hideNavigationBarLoading: () => {
-          this.#bar().loading = false;
-        },
+        setNavigationBarTitle: ({title}) => this.#setBar({title: String(title)}),
+        setNavigationBarColor: ({frontColor, backgroundColor}) => this.#setBar({frontColor, backgroundColor}),
+        showNavigationBarLoading: () => this.#setBar({loading: true}),
+        hideNavigationBarLoading: () => this.#setBar({loading: false}),
         hideHomeButton: nothing, setBackgroundColor: nothing, setBackgroundTextStyle: nothing, pageScrollTo: nothing,
         startPullDownRefresh: nothing, stopPullDownRefresh: nothing, showShareMenu: nothing, hideShareMenu: nothing,
         updateShareMenu: nothing, showTabBar: nothing, hideTabBar: nothing, setTabBarItem: nothing,
@@ -92,6 +84,13 @@ export class Ui {
       },
       sync: {},
     };
+  }
+
+  /** @param {Partial<import('../pages.js').NavigationBar>} changes */
+  #setBar(changes) {
+    const bar = this.#bar();
+    if (!bar) throw new ApiError('no page');
+    Object.assign(bar, changes);
   }
 
   /** Ends the timer of a toast. */
