@@ -3,7 +3,7 @@
 /**
  * @typedef {object} SocketTask
  * @property {(options: { data: string, fail?: (error: unknown) => void }) => void} send
- * @property {(options?: { code?: number, reason?: string }) => void} close
+ * @property {(options: { code?: number, reason?: string }) => void} close
  * @property {(listener: (event: unknown) => void) => void} onOpen
  * @property {(listener: (event: { data: unknown }) => void) => void} onMessage
  * @property {(listener: (event: unknown) => void) => void} onClose
