@@ -1,7 +1,8 @@
 const { zh } = require('./zh.js');
 const { en } = require('./en.js');
 
-/** @typedef {keyof typeof en} Key */
+/** @typedef {keyof typeof zh} Key */
+/** @typedef {ReturnType<typeof textsIn>} Texts */
 
 /** @param {string} language of the system, such as `zh_CN` @returns {'zh' | 'en'} the one of ours that it is served by */
 function pick(language) {
@@ -14,19 +15,20 @@ function pick(language) {
  * @param {'zh' | 'en'} language
  */
 function textsIn(language) {
-  const texts = language === 'zh' ? zh : en;
+  /** @type {Record<Key, string>} */
+  const t = language === 'zh' ? zh : en;
   /**
-   * @param {string} key
+   * @param {Key} key
    * @param {Record<string, string | number>} [values] for the places in braces
    * @returns {string}
    */
-  const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  const say = (key, values = {}) => t[key].replace(/\{(\w+)\}/g, (whole, /** @type {string} */ name) => String(values[name] ?? whole));
   /** @param {{ reason: string, message: string }} error of the SDK @returns {string} */
   const sayError = ({ reason, message }) => {
     const key = `error_${reason}`;
-    return key in texts ? texts[key] : say('error_other', { message: reason || message });
+    return key in t ? t[/** @type {Key} */ (key)] : say('error_other', { message: reason || message });
   };
-  return { language, t: texts, say, sayError };
+  return { language, t, say, sayError };
 }
 
 /** In the language of the phone. */

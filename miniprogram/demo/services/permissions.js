@@ -9,7 +9,7 @@ function scopesOf(video) {
  * Asks, and where the answer was no, offers the settings.
  *
  * @param {boolean} video whether the camera is wanted too
- * @param {{ t: Record<string, string> }} texts
+ * @param {import('../i18n/index.js').Texts} texts
  * @returns {Promise<boolean>} whether everything that is wanted may be used
  */
 async function askFor(video, { t }) {
@@ -30,7 +30,8 @@ async function askFor(video, { t }) {
 async function openSettings(video) {
   try {
     const { authSetting } = await wx.openSetting();
-    return scopesOf(video).every((scope) => authSetting[scope] === true);
+    const granted = /** @type {Record<string, boolean | undefined>} */ (authSetting);
+    return scopesOf(video).every((scope) => granted[scope] === true);
   } catch {
     return false;
   }
@@ -46,13 +47,13 @@ async function authorize(scope) {
   }
 }
 
-/** @param {boolean} video @param {Record<string, string>} t @returns {Promise<boolean>} */
+/** @param {boolean} video @param {import('../i18n/index.js').Texts['t']} t @returns {Promise<boolean>} */
 async function offerSettings(video, t) {
   const content = video ? t.permission_camera : t.permission_microphone;
   return (await confirm(content, t)) && openSettings(video);
 }
 
-/** Whether the phone lets WeChat itself use them. @param {boolean} video @param {Record<string, string>} t */
+/** Whether the phone lets WeChat itself use them. @param {boolean} video @param {import('../i18n/index.js').Texts['t']} t */
 async function systemAllows(video, t) {
   if (!wx.getAppAuthorizeSetting) return true;
   const { cameraAuthorized, microphoneAuthorized } = wx.getAppAuthorizeSetting();
@@ -61,7 +62,7 @@ async function systemAllows(video, t) {
   return false;
 }
 
-/** @param {string} content @param {Record<string, string>} t @returns {Promise<boolean>} */
+/** @param {string} content @param {import('../i18n/index.js').Texts['t']} t @returns {Promise<boolean>} */
 async function confirm(content, t) {
   try {
     const { confirm: confirmed } = await wx.showModal({

@@ -28,7 +28,8 @@ function tokenFor({ app, room, uid, role }) {
       data: { app, room, uid, role },
       timeout: TIMEOUT_MS,
       success: ({ statusCode, data }) => {
-        if (statusCode === 200 && data && typeof data.token === 'string') resolve(data.token);
+        const token = typeof data === 'object' ? /** @type {{ token?: unknown }} */ (data).token : undefined;
+        if (statusCode === 200 && typeof token === 'string') resolve(token);
         else failed();
       },
       fail: failed,

@@ -6,12 +6,15 @@ const { figuresOf, timeOf } = require('./figures.js');
 /** So many codes say what went on. */
 const MAX_CODES = 40;
 
+/** @typedef {{ key: number, text: string }} CodeLine */
+
 /** The latest status codes of all components, the newest first. */
 class CodeLog {
   /** @param {'zh' | 'en'} language */
   constructor(language) {
     this.language = language;
     this.count = 0;
+    /** @type {CodeLine[]} */
     this.lines = [];
   }
 
@@ -25,10 +28,11 @@ class CodeLog {
 
 /**
  * @param {import('../../src/core/client.js').Client} client
- * @param {Record<string, string>} t
+ * @param {import('../i18n/index.js').Texts['t']} t
  * @returns {{ key: string, title: string, text: string }[]} without addresses, which are secrets
  */
 function linesOf(client, t) {
+  /** @param {string} key @param {string} title @param {ReturnType<typeof client.pusher>} component */
   const component = (key, title, { phase, info }) => {
     const figures = figuresOf(info);
     return { key, title, text: figures === '' ? phase : `${phase} · ${figures}` };

@@ -1,10 +1,10 @@
 /** What components report, for people. Pure. */
 
 /**
- * @param {Record<string, number | undefined>} info of `bindnetstatus`, as the SDK has put it together
+ * @param {import('../../src/core/netstatus.js').NetInfo} info of `bindnetstatus`, as the SDK has put it together
  * @returns {string} such as `368×640 · 15 fps · 420 + 48 kbit/s`, empty before the first report
  */
-function figuresOf({ videoWidth, videoHeight, videoFPS, videoBitrate, audioBitrate, netJitter }) {
+function figuresOf({ videoWidth = 0, videoHeight = 0, videoFPS, videoBitrate, audioBitrate, netJitter = 0 }) {
   const parts = [];
   if (videoWidth > 0 && videoHeight > 0) parts.push(`${videoWidth}×${videoHeight}`);
   if (videoFPS !== undefined) parts.push(`${Math.round(videoFPS)} fps`);

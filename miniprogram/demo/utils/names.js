@@ -9,8 +9,8 @@ const HUES = [178, 38, 205, 12, 152, 262, 330, 84];
  */
 function hueOf(uid) {
   let sum = 7;
-  for (const letter of String(uid)) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
-  return HUES[sum % HUES.length];
+  for (const letter of String(uid)) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
+  return HUES[sum % HUES.length] ?? 0;
 }
 
 /**
@@ -27,10 +27,12 @@ function initialsOf(uid) {
   return (first + (/^\d+$/.test(second) ? second.slice(-2) : [...second][0])).toUpperCase();
 }
 
+/** @type {Record<string, string>} */
+const ICONS = { web: 'browser', native: 'chip', miniprogram: 'bubble', encoder: 'antenna' };
+
 /** @param {string} platform of a participant @returns {string} name of an icon */
 function platformIcon(platform) {
-  const icons = { web: 'browser', native: 'chip', miniprogram: 'bubble', encoder: 'antenna' };
-  return icons[platform] || 'browser';
+  return ICONS[platform] ?? 'browser';
 }
 
 module.exports = { hueOf, initialsOf, platformIcon };

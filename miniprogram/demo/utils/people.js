@@ -2,15 +2,17 @@
 
 const { hueOf, initialsOf, platformIcon } = require('./names.js');
 
+/** @typedef {{ uid: string | number, role: 'host' | 'audience', platform: string, state: string }} Person */
+
 /**
- * @param {{ uid: string | number, role: string }} me
- * @param {{ uid: string | number, role: string, platform: string, state: string }[]} others
+ * @param {Pick<Person, 'uid' | 'role'>} me
+ * @param {Person[]} others
  * @param {(uid: string | number) => number} level of somebody's network
- * @param {Record<string, string>} t
+ * @param {Record<string, string>} t texts
  * @returns {object[]} oneself first, then hosts before audience, each in the order in which they came
  */
 function peopleOf(me, others, level, t) {
-  const person = ({ uid, role, platform, state }, name = String(uid)) => ({
+  const person = (/** @type {Person} */ { uid, role, platform, state }, name = String(uid)) => ({
     key: String(uid),
     name,
     hue: hueOf(uid),

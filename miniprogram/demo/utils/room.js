@@ -25,7 +25,7 @@ function isName(text) {
 /** @param {string} text @returns {number} in UTF-8 */
 function bytesOf(text) {
   return [...text].reduce((sum, letter) => {
-    const code = letter.codePointAt(0);
+    const code = letter.codePointAt(0) ?? 0;
     return sum + (code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4);
   }, 0);
 }
@@ -80,7 +80,7 @@ function invitePath({ server, app, room }) {
 function readOptions(options) {
   /** @type {Partial<Call>} */
   const call = {};
-  for (const name of ['server', 'app', 'room', 'uid']) {
+  for (const name of /** @type {const} */ (['server', 'app', 'room', 'uid'])) {
     const value = decode(options[name]).trim();
     if (value !== '') call[name] = value;
   }

@@ -16,6 +16,11 @@ const NOTICE_MS = 5000;
 const MAX_MESSAGES = 100;
 const BEAUTY = 6;
 
+/** @typedef {import('./session.js').State} State */
+/** @typedef {import('./session.js').Uid} Uid */
+/** @typedef {import('./session.js').Failure} Failure */
+/** @typedef {WechatMiniprogram.CustomEvent<{ code: number }>} StateEvent of either component */
+
 Page({
   data: {
     t: {},
@@ -23,7 +28,7 @@ Page({
     maxPlayers: MAX_PLAYERS,
     phase: 'joining',
     reconnecting: false,
-    role: 'host',
+    role: /** @type {State['role']} */ ('host'),
     video: true,
     mic: 'live',
     camera: 'live',
@@ -32,16 +37,17 @@ Page({
     countText: '',
     duration: '',
     level: 0,
-    pushers: [],
-    players: [],
+    pushers: /** @type {object[]} */ ([]),
+    players: /** @type {object[]} */ ([]),
     hidden: '',
     beauty: 0,
     lying: false,
     sheet: '',
-    people: [],
-    lines: [],
-    codes: [],
-    messages: [],
+    people: /** @type {object[]} */ ([]),
+    lines: /** @type {ReturnType<typeof linesOf>} */ ([]),
+    codes: /** @type {import('../../utils/diagnosis.js').CodeLine[]} */ ([]),
+    messages: /** @type {{ id: string, from: string, text: string, mine: boolean }[]} */ ([]),
+    latest: '',
     draft: '',
     unread: 0,
     notice: '',
@@ -104,8 +110,9 @@ Page({
     this.session.close();
   },
 
+  /** @param {Partial<State>} state */
   changed(state) {
-    this.setData({ ...state, ...('count' in state ? { countText: this.texts.say('count', { count: state.count }) } : {}) });
+    this.setData({ ...state, ...('count' in state ? { countText: this.texts.say('count', { count: state.count ?? 1 }) } : {}) });
     if (state.phase === 'in') this.tick();
     if ('camera' in state || 'mic' in state || 'video' in state) this.refresh();
   },
@@ -147,35 +154,45 @@ Page({
     if (this.data.sheet === 'people') this.showPeople();
   },
 
+  /** @param {Failure} error */
   ended(error) {
     this.stop();
     this.media = { pushers: [], players: [] };
     this.setData({ pushers: [], players: [], hidden: '', sheet: '', reason: this.texts.sayError(error) });
   },
 
+  /** @param {StateEvent} event */
   onPusherState(event) {
     this.session.view.pusherState(event);
     this.codeLog.add(event.detail.code, this.texts.t.me, new Date());
   },
 
-  /** A refused permission comes as an error, not as a state. */
-  onPusherError({ currentTarget, detail: { errCode } }) {
-    this.onPusherState({ currentTarget, detail: { code: errCode } });
+  /**
+   * A refused permission comes as an error, not as a state.
+   *
+   * @param {WechatMiniprogram.CustomEvent<{ errCode: number }>} event
+   */
+  onPusherError(event) {
+    this.onPusherState({ ...event, detail: { code: event.detail.errCode } });
   },
 
+  /** @param {unknown} event */
   onPusherNet(event) {
     this.session.view.pusherNetStatus(event);
   },
 
+  /** @param {StateEvent} event */
   onPlayerState(event) {
     this.session.view.playerState(event);
     this.codeLog.add(event.detail.code, String(event.currentTarget.dataset.uid), new Date());
   },
 
+  /** @param {unknown} event */
   onPlayerNet(event) {
     this.session.view.playerNetStatus(event);
   },
 
+  /** @param {WechatMiniprogram.TouchEvent} event */
   onTile({ currentTarget: { dataset: { tile } } }) {
     this.focus = this.focus === tile ? null : tile;
     this.refresh();
@@ -247,6 +264,7 @@ Page({
     wx.setClipboardData({ data, fail: () => {} });
   },
 
+  /** @param {WechatMiniprogram.Input} event */
   onDraft({ detail: { value } }) {
     this.setData({ draft: value });
   },
@@ -259,6 +277,7 @@ Page({
     else this.setData({ draft: text });
   },
 
+  /** @param {Uid} from @param {string} text */
   received(from, text) {
     this.addMessage(String(from), text, false);
     if (this.data.sheet === 'chat') return;
@@ -266,13 +285,14 @@ Page({
     this.notify(`${from}: ${text}`);
   },
 
+  /** @param {string} from @param {string} text @param {boolean} mine */
   addMessage(from, text, mine) {
     const message = { id: `message-${this.nextMessage}`, from, text, mine };
     this.nextMessage += 1;
     this.setData({ messages: [...this.data.messages, message].slice(-MAX_MESSAGES), latest: message.id });
   },
 
-  /** A line over the stage. */
+  /** @param {string} notice a line over the stage */
   notify(notice) {
     clearTimeout(this.noticeTimer);
     this.setData({ notice });

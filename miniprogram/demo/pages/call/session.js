@@ -3,14 +3,23 @@ const { tokenFor } = require('../../services/tokens.js');
 const { isDeviceCode } = require('../../utils/codes.js');
 const { uidOf } = require('../../utils/room.js');
 
+/** @typedef {import('../../lib/queqiao.js').RtcError} RtcError */
+/** @typedef {{ reason: string, message: string }} Failure an RtcError, or one of services/tokens.js */
+/** @typedef {string | number} Uid */
+/** @typedef {import('../../../src/core/view.js').PusherItem} PusherItem */
+/** @typedef {import('../../../src/core/view.js').PlayerItem} PlayerItem */
+/** @typedef {{ pushers: PusherItem[], players: PlayerItem[] }} Media */
+/** @typedef {import('../../../src/core/client.js').ClientEvents} ClientEvents */
+/** @typedef {'live' | 'muted' | 'blocked'} Track */
+
 /**
  * @typedef {object} State
  * @property {'joining' | 'in' | 'ended'} phase
  * @property {boolean} reconnecting
  * @property {'host' | 'audience'} role
  * @property {boolean} video whether pictures are sent at all, or the call is by voice
- * @property {'live' | 'muted' | 'blocked'} mic
- * @property {'live' | 'muted' | 'blocked'} camera
+ * @property {Track} mic
+ * @property {Track} camera
  * @property {'' | 'device' | 'push'} fault why the others do not see or hear this phone
  * @property {number} count of people in the room
  */
@@ -18,12 +27,11 @@ const { uidOf } = require('../../utils/room.js');
 /**
  * @typedef {object} SessionEvents
  * @property {(state: Partial<State>) => void} changed
- * @property {(media: { pushers: object[], players: object[] }) => void} media what the components are to do
+ * @property {(media: Media) => void} media what the components are to do
  * @property {() => void} people somebody's state or network has changed
- * @property {(code: number, of: 'push' | string) => void} code a component has reported it
- * @property {(message: { from: string | number, text: string }) => void} message
- * @property {(error: { reason: string, message: string }) => void} failed something did not work
- * @property {(error: { reason: string, message: string }) => void} ended not by leaving
+ * @property {(message: { from: Uid, text: string }) => void} message
+ * @property {(error: Failure) => void} failed something did not work
+ * @property {(error: Failure) => void} ended not by leaving
  * @property {(role: 'host' | 'audience') => void} role somebody has changed it
  */
 
@@ -36,9 +44,11 @@ class Session {
   constructor(call, events) {
     this.call = call;
     this.events = events;
+    /** @type {Map<string, number>} */
     this.levels = new Map();
     this.client = new Client({ server: call.server, role: call.role });
-    this.view = this.client.bind({ setData: (media) => events.media(media) });
+    this.view = this.client.bind({ setData: (media) => events.media(/** @type {Media} */ (media)) });
+    /** @type {State} */
     this.state = {
       phase: 'joining', reconnecting: false, role: call.role, video: call.video, mic: 'live', camera: 'live', fault: '', count: 1,
     };
@@ -52,13 +62,13 @@ class Session {
       const token = await tokenFor(this.call);
       if (this.closed) return;
       await this.client.join({ app, room, uid: uidOf(uid), token });
-      this.set({ phase: 'in', role: this.client.role });
+      this.set({ phase: 'in', role: this.client.role ?? this.call.role });
       this.countPeople();
       if (this.client.role === 'host') await this.publish();
     } catch (error) {
       if (this.closed) return;
-      if (this.state.phase === 'joining') this.end(error);
-      else this.events.failed(error);
+      if (this.state.phase === 'joining') this.end(/** @type {Failure} */ (error));
+      else this.events.failed(/** @type {Failure} */ (error));
     }
   }
 
@@ -121,17 +131,24 @@ class Session {
 
   listen() {
     const { client, events } = this;
+    /**
+     * @template {keyof ClientEvents} Name
+     * @param {Name} name
+     * @param {(...args: ClientEvents[Name]) => void} listener
+     */
     const heard = (name, listener) => client.on(name, (...args) => {
       if (!this.closed) listener(...args);
     });
     heard('state', (state) => this.set({ reconnecting: state === 'RECONNECTING' }));
-    for (const name of ['participant-joined', 'participant-left', 'participant-connection', 'participant-role']) {
+    for (const name of /** @type {const} */ (['participant-joined', 'participant-left', 'participant-connection', 'participant-role'])) {
       heard(name, () => this.countPeople());
     }
     heard('network-quality', (qualities) => this.measured(qualities));
     heard('push-state', (_stream, { phase, code }) => this.pushed(phase, code));
     heard('push-ended', () => this.set({ mic: 'live', camera: 'live', fault: '' }));
-    heard('local-track-state', (_stream, kind, state) => this.set({ [kind === 'audio' ? 'mic' : 'camera']: state }));
+    heard('local-track-state', (_stream, kind, state) => {
+      if (state !== 'absent') this.set({ [kind === 'audio' ? 'mic' : 'camera']: state });
+    });
     heard('role', (role) => this.roleGiven(role));
     heard('message', ({ from, text }) => {
       if (text !== undefined) events.message({ from, text });
@@ -140,17 +157,20 @@ class Session {
     heard('ended', (error) => this.end(error));
   }
 
+  /** @param {string} phase of the pusher @param {number | null} code that brought it there */
   pushed(phase, code) {
     if (phase === 'failed') this.set({ fault: isDeviceCode(code) ? 'device' : 'push' });
     else if (phase === 'live') this.set({ fault: '' });
   }
 
+  /** @param {'host' | 'audience'} role */
   roleGiven(role) {
     if (role === this.state.role) return;
     this.set({ role });
     this.events.role(role);
   }
 
+  /** @param {ClientEvents['network-quality'][0]} qualities */
   measured(qualities) {
     for (const { uid, uplink, downlink } of qualities) {
       const mine = uid === this.client.uid;
@@ -160,8 +180,9 @@ class Session {
     this.events.people();
   }
 
+  /** @param {Uid} uid @returns {number} of their network, 0 unknown to 6 unusable */
   level(uid) {
-    return this.levels.get(String(uid)) || 0;
+    return this.levels.get(String(uid)) ?? 0;
   }
 
   countPeople() {
@@ -180,20 +201,27 @@ class Session {
     }
   }
 
+  /** @param {Failure} error */
   end(error) {
     this.set({ phase: 'ended', reconnecting: false });
     this.events.ended(error);
   }
 
+  /**
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T | undefined>} undefined if it failed, which has been told
+   */
   async attempt(work) {
     try {
       return await work();
     } catch (error) {
-      if (!this.closed) this.events.failed(error);
+      if (!this.closed) this.events.failed(/** @type {Failure} */ (error));
       return undefined;
     }
   }
 
+  /** @param {Partial<State>} changes */
   set(changes) {
     Object.assign(this.state, changes);
     if (!this.closed) this.events.changed(changes);

@@ -20,7 +20,7 @@ const ME = 'me';
  * @property {string} mic state of one's own
  * @property {string | null} focus the tile that is enlarged
  * @property {boolean} lying whether the phone lies on its side
- * @property {{ t: Record<string, string>, say: (key: string, values: object) => string }} texts
+ * @property {import('../../i18n/index.js').Texts} texts
  */
 
 /**
@@ -29,7 +29,7 @@ const ME = 'me';
  */
 function arrange({ pushers, players, uid, participant, level, shown, mic, focus, lying, texts }) {
   const ids = [...players.map(({ id }) => id), ...pushers.map(() => ME)];
-  const focused = ids.indexOf(focus);
+  const focused = focus === null ? -1 : ids.indexOf(focus);
   const boxes = layout(ids.length, {
     lying, focus: focused === -1 ? null : focused, inset: players.length === 1 && pushers.length === 1,
   });

@@ -13,7 +13,7 @@ Page({
     room: '',
     uid: '',
     token: '',
-    role: 'host',
+    role: /** @type {'host' | 'audience'} */ ('host'),
     video: true,
     advanced: false,
     wrong: '',
@@ -34,14 +34,17 @@ Page({
     this.setData({ busy: false });
   },
 
+  /** @param {WechatMiniprogram.Input} event */
   onInput({ currentTarget, detail }) {
     this.setData({ [currentTarget.dataset.field]: detail.value.trim(), wrong: '' });
   },
 
+  /** @param {WechatMiniprogram.TouchEvent} event */
   onRole({ currentTarget }) {
     this.setData({ role: currentTarget.dataset.value });
   },
 
+  /** @param {WechatMiniprogram.TouchEvent} event */
   onMedia({ currentTarget }) {
     this.setData({ video: currentTarget.dataset.value === 'video' });
   },
@@ -68,12 +71,14 @@ Page({
     else this.setData({ busy: false });
   },
 
+  /** @param {import('../../utils/room.js').Call} call */
   open(call) {
     remember(call);
     useTyped(this.data.token);
     wx.navigateTo({ url: callPath(call), fail: () => this.setData({ busy: false }) });
   },
 
+  /** @returns {import('../../utils/room.js').Call} */
   call() {
     const { server, app, room, uid, role, video } = this.data;
     return { server, app, room, uid, role, video };
