@@ -114,7 +114,7 @@ async fn serve(config: Config) -> Result<()> {
 
 /// An open app is what one tries things out with, and easily forgotten.
 fn warn_of_open_apps(apps: &Apps) {
-    let count = apps.open().count();
+    let count = apps.open_apps().count();
     if count > 0 {
         warn!(count, "there are open apps: whoever knows the id of one is a host in all its rooms");
     }

@@ -170,7 +170,7 @@ fn apps_that_contradict_each_other_are_refused() {
 fn an_app_is_open_or_has_secrets_and_not_both() {
     let open = "[[apps]]\nid = \"b1946ac92492d2347c6235b4d2611184\"\nopen = true\n";
     let config = from_file(open).unwrap();
-    assert_eq!(config.apps().unwrap().open().count(), 1);
+    assert_eq!(config.apps().unwrap().open_apps().count(), 1);
     assert_eq!(from_file(&config.to_toml().unwrap()).unwrap().to_toml().unwrap(), config.to_toml().unwrap());
     assert_eq!(
         refusal(from_file(&format!("{APP}open = true\n"))),
@@ -179,7 +179,7 @@ fn an_app_is_open_or_has_secrets_and_not_both() {
     let guessable = refusal(from_file(&open.replace("b1946ac92492d2347c6235b4d2611184", "myapp")));
     assert!(guessable.starts_with("apps: the id of an open app"), "{guessable}");
     assert_eq!(refusal(from_file("[[apps]]\nid = \"live\"\n")), "apps: app live has no secret");
-    assert!(from_file(&format!("{APP}open = false\n")).unwrap().apps().unwrap().open().next().is_none());
+    assert!(from_file(&format!("{APP}open = false\n")).unwrap().apps().unwrap().open_apps().next().is_none());
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Apps {
     }
 
     /// The apps that let everybody in who knows their id.
-    pub fn open(&self) -> impl Iterator<Item = &AppId> {
+    pub fn open_apps(&self) -> impl Iterator<Item = &AppId> {
         self.configured.iter().filter(|(_, access)| **access == Access::Open).map(|(app, _)| app)
     }
 

@@ -314,7 +314,7 @@ fn an_open_app_takes_its_id_or_nothing_for_a_token_and_makes_hosts_but_no_admins
         assert_eq!(error, Error::BadSignature, "{token}");
     }
     assert!(apps.needs_no_token(&app) && apps.signing_secret(&app).is_none());
-    assert_eq!(apps.open().collect::<Vec<_>>(), [&app]);
+    assert_eq!(apps.open_apps().collect::<Vec<_>>(), [&app]);
 }
 
 #[test]

@@ -231,11 +231,10 @@ fn channels(mut reader: Reader<'_>) -> Result<Vec<Channel>, Error> {
     for _ in 0..count {
         let kind = reader.u16_le()?;
         let privileges = Privileges::read(&mut reader)?;
-        match kind {
-            RTC => channels.push(Channel::read(privileges, &mut reader)?),
-            // What is left is another product's, and signed.
-            _ if !skip_service(kind, &mut reader)? => return Ok(channels),
-            _ => {}
+        if kind == RTC {
+            channels.push(Channel::read(privileges, &mut reader)?);
+        } else if !skip_service(kind, &mut reader)? {
+            return Ok(channels);
         }
     }
     reader.finish()?;
