@@ -17,14 +17,15 @@ import { startServer } from './server.mjs';
  * @param {object} [options]
  * @param {boolean} [options.browser] whether a browser is wanted
  * @param {Record<string, string>} [options.env] for the server
+ * @param {string} [options.config] the text of its TOML file
  * @param {(suite: Suite) => Promise<void>} [options.prepare] runs once both are there
  */
-export function suite({ browser = true, env = {}, prepare } = {}) {
+export function suite({ browser = true, env = {}, config, prepare } = {}) {
   const scope = new Scope();
   const things = /** @type {Suite} */ ({ scope });
   before(
     async () => {
-      things.server = await startServer(scope, { env });
+      things.server = await startServer(scope, { env, ...(config === undefined ? {} : { config }) });
       if (browser) things.browser = await launch(scope);
       await prepare?.(things);
     },
