@@ -9,8 +9,10 @@ const AAC_FRAME = 1024;
 /** Seconds from one keyframe to the next, as phones send them. */
 export const GOP_SECONDS = 3;
 const AUDIO_KBPS = 48;
-/** Pictures or sound that an encoder has not taken, in bytes: more than this and new ones are left out. */
-const MAX_BACKLOG_BYTES = 8 << 20;
+/** Sound that an encoder has not taken, in bytes: ten seconds of stereo. More is left out. */
+const MAX_BACKLOG_BYTES = 2 << 20;
+/** An encoder that is behind by more than this, in seconds, misses pictures, as on a phone that is too slow. */
+const MAX_BEHIND_SECONDS = 1;
 
 /** Everything about a raw input is said, so nothing need be read ahead to find it out. */
 const UNPROBED = ['-probesize', '32', '-analyzeduration', '0'];
@@ -42,10 +44,6 @@ class Encoder {
     };
     this.process = new Ffmpeg(ffmpeg, args, { input: true, onData, onLine: () => {} });
     void this.process.exited.then(() => events.onEnd(!this.#ending));
-  }
-
-  get full() {
-    return this.process.backlog > MAX_BACKLOG_BYTES;
   }
 
   /** No more input: what is in it comes out, then it ends. */
@@ -99,7 +97,7 @@ export class VideoEncoder extends Encoder {
 
   /** @param {Uint8Array} plane @param {number} atMs */
   write(plane, atMs) {
-    if (this.full) return;
+    if (this.#times.length >= Math.max(1, this.form.fps * MAX_BEHIND_SECONDS)) return;
     this.#times.push(atMs);
     this.process.write(plane);
   }
@@ -144,7 +142,8 @@ export class AudioEncoder extends Encoder {
 
   /** @param {Int16Array} samples */
   write(samples) {
-    if (!this.full) this.process.write(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+    if (this.process.backlog > MAX_BACKLOG_BYTES) return;
+    this.process.write(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
   }
 
   // The encoder puts one frame of silence in front.

@@ -158,11 +158,14 @@ export class PlayBuffer {
     this.#spare = { since: now, ms: Infinity };
   }
 
-  // Later after sound that came too late, sooner when all of it has come early for a while.
+  // Sound that came too late is held back again as at the start; sooner when all of it has come early for a while.
   /** @param {BufferedTag} tag @param {number} now @param {number} offset */
   #settle(tag, now, offset) {
     const wait = tag.timestamp + offset - now;
-    if (wait < -LATE_MS) this.#shift(-wait, now);
+    if (wait < -LATE_MS) {
+      this.#shift(this.#target - wait, now);
+      return;
+    }
     this.#spare.ms = Math.min(this.#spare.ms, wait);
     if (now - this.#spare.since < WATCH_MS) return;
     const spare = this.#spare.ms - this.#target;
