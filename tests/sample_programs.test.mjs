@@ -63,7 +63,7 @@ async function run(scope, dir, query = '') {
     try {
       return await emulator.until(check, { what, timeoutMs });
     } catch (error) {
-      throw new Error(`${error instanceof Error ? error.message : error}\n${lines.slice(-40).join('\n')}`);
+      throw new Error(`${what}, after:\n${lines.slice(-40).join('\n')}`, { cause: error });
     }
   };
   return { emulator, page: emulator.page.instance, until };
@@ -76,6 +76,7 @@ async function run(scope, dir, query = '') {
  */
 async function showsAlice(t, player, { video = true } = {}) {
   const seen = record(player);
+  await until('the phone plays', SOON, () => seen.sound.length > 0 && (!video || seen.frames.length > 0));
   await sleep(LOOK_MS);
   const r = report(seen);
   t.diagnostic(`the phone: ${summary(r)}`);
