@@ -492,6 +492,27 @@ test('the end of a room ends what is published and played in it, and empties the
   }
 });
 
+test('a stream that waits for an id does not come back with the end of the room', async () => {
+  const scene = await loggedIn({ reply: { participants: [participant('bob')] } });
+  await pushing(scene, 'S');
+  const stream = { uid: 'bob', stream: 'camera', audio: 'live', video: 'live', attributes: { zego_stream_id: 'S' } };
+  await scene.world.socket.say({ seq: 1, event: 'stream_published', ...stream });
+  await scene.world.socket.say({ seq: 2, event: 'session_ended', reason: 'kicked' });
+  assert.deepEqual(scene.news('roomStreamUpdate'), []);
+  assert.deepEqual(asked(scene.world, 'subscribe'), []);
+});
+
+test('null in place of what is optional is nothing', async () => {
+  const { zg, world } = await loggedIn();
+  zg.initContext(/** @type {any} */ (null));
+  const pusher = zg.createPusher(/** @type {any} */ (null));
+  zg.setPusherAttributes(/** @type {any} */ (null));
+  const started = pusher.start('mine', /** @type {any} */ (null));
+  await settle();
+  await world.socket.grant('publish', { stream: 'camera', rtmp: pushUrl() });
+  assert.equal(await started, true);
+});
+
 test('a stream that the server ends is told as such', async () => {
   const scene = await loggedIn();
   await pushing(scene);

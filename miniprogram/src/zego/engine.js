@@ -72,7 +72,7 @@ export class ZegoExpressEngine {
   }
 
   /** @returns {Promise<{ code: number, msg: string }>} 0, 10001 WeChat is too old, 10002 camera or microphone are not permitted */
-  checkSystemRequirements() {
+  async checkSystemRequirements() {
     return checkSystem(this.#wx);
   }
 
@@ -160,9 +160,10 @@ export class ZegoExpressEngine {
   /**
    * Says where the page has its pusher's attributes and the list of its players. The SDK alone writes these two from then on.
    *
-   * @param {{ wxContext?: any, pushAtr?: string, playAtr?: string }} options `wxContext`: the page or component
+   * @param {{ wxContext?: any, pushAtr?: string, playAtr?: string }} [options] `wxContext`: the page or component
    */
-  initContext({ wxContext, pushAtr, playAtr } = {}) {
+  initContext(options) {
+    const { wxContext, pushAtr, playAtr } = options ?? {};
     if (typeof wxContext?.setData !== 'function') return this.#log.say('error', 'initContext: wxContext is no page');
     this.#streams.attach(wxContext, pushAtr, playAtr);
   }
@@ -235,7 +236,7 @@ export class ZegoExpressEngine {
    * @returns {Promise<{ streamID: string, url: string }>} rejects with a ZegoError, which `publisherStateUpdate` tells too
    */
   startPublishingStream(streamID, option) {
-    return quietly(this.#streams.publish(streamID, option ?? {}, null).then((url) => ({ streamID, url })));
+    return quietly(this.#streams.publish(streamID, option, null).then((url) => ({ streamID, url })));
   }
 
   /** @param {string} streamID @returns {boolean} whether it was published */

@@ -137,6 +137,7 @@ export class Room {
 
   /** A stream of one's own is over, and its id free. @param {string} streamID */
   release(streamID) {
+    if (!this.loggedIn) return;
     for (const { id, stream } of this.directory.release(streamID)) this.#added(id, stream);
   }
 

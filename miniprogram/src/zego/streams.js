@@ -68,7 +68,7 @@ export class Streams {
       const { clock, wx } = this.#options;
       const component = new LiveComponent({
         after: (delayMs, run) => void clock.setTimer(run, delayMs),
-        context: () => wx().createLivePusherContext(),
+        context: () => wx().createLivePusherContext(page.wxContext),
         write: (all) => page.writePusher(all),
         moving: () => this.#pusher?.publication?.moving ?? false,
       }, 'start', { enableCamera: true, enableMic: true, ...page.ownPusher, url: '' });
@@ -154,12 +154,13 @@ export class Streams {
 
   /**
    * @param {string} streamID
-   * @param {import('./live-pusher.js').PublishOption} option
+   * @param {import('./live-pusher.js').PublishOption | null | undefined} option
    * @param {Sink | null} sink
    * @param {(publication: Publication) => void} [begun] is called before anything has come back
    * @returns {Promise<string>} the address. Rejects with a ZegoError
    */
-  async publish(streamID, { roomID, extraInfo }, sink, begun) {
+  async publish(streamID, option, sink, begun) {
+    const { roomID, extraInfo } = option ?? {};
     if (this.#publications.has(streamID)) throw new ZegoError(Code.alreadyPublishing, 'this streamID is published already');
     const { emitter, clock } = this.#options;
     /** @type {Publication} */
@@ -286,7 +287,7 @@ export class Streams {
   }
 
   /** @param {string} streamID @param {import('./live-pusher.js').PublishOption | undefined} option */
-  async #push(streamID, option = {}) {
+  async #push(streamID, option) {
     const own = this.#pusher;
     if (own === null) throw new ZegoError(Code.badParameter, 'the page of this pusher is gone');
     if (own.publication !== null) throw new ZegoError(Code.alreadyPublishing, 'the pusher publishes already');

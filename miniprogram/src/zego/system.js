@@ -4,7 +4,7 @@
  * The part of `wx` that this shape uses. What is optional came with later versions of WeChat.
  *
  * @typedef {import('../core/wx.js').Wx & {
- *   createLivePusherContext: () => import('./component.js').Context,
+ *   createLivePusherContext: (component?: object) => import('./component.js').Context,
  *   createLivePlayerContext: (id: string, component?: object) => import('./component.js').Context,
  *   getAppBaseInfo?: () => { SDKVersion?: string },
  *   getSystemInfoSync?: () => { SDKVersion?: string },
