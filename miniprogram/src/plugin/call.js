@@ -129,7 +129,9 @@ export class Call {
     core.on('push-state', (_stream, { phase, code }) => {
       if (phase === 'failed' && code === NETWORK_LOST.pusher) this.#fail(new AgoraError(501, 'the pusher has lost its connection'));
     });
-    core.on('exception', (cause) => this.#fail(agoraError(cause)));
+    core.on('exception', (cause) => {
+      if (this.#core === core) this.#fail(agoraError(cause));
+    });
     core.on('ended', (error) => {
       if (this.#core !== core) return;
       void this.#hangUp();
