@@ -6,7 +6,7 @@ import {inside, relativeTo} from './package.js';
 const nodeRequire = createRequire(import.meta.url);
 
 /** Statements that make a file an ES module. One too many costs a transformation and changes nothing. */
-const MODULE_SYNTAX = /^\s*(?:import\s*["'{*\w]|export(?:\s*[{*]|\s+(?:default|const|let|var|async|function|class)\b))/m;
+const ESM = /^\s*(?:import\s*["'{*\w]|export\s*[{*]|export\s+(?:default|const|let|var|async|function|class)\b)/m;
 
 /**
  * Modules of the package: CommonJS as WeChat has it, and ES modules, which WeChat's tool compiles to it.
@@ -112,7 +112,7 @@ export class Modules {
  * @param {string} filename
  */
 function commonJs(text, filename) {
-  if (!MODULE_SYNTAX.test(text)) return text;
+  if (!ESM.test(text)) return text;
   /** @type {typeof import('esbuild')} */
   const esbuild = nodeRequire('esbuild');
   return esbuild.transformSync(text, {

@@ -36,10 +36,14 @@ test('the command runs a folder, types, taps, says yes and shows the tree', asyn
     'app.json': '{"pages": ["p"]}',
     'p.wxml': '<input bindinput="typed"/><button bindtap="go">{{answer}}</button>',
     'p.js': `Page({typed(e) { this.room = e.detail.value; },
-      async go() { const {confirm} = await wx.showModal({title: 'sure?'}); this.setData({answer: this.room + ' ' + confirm});
-        console.log('went'); }})`,
+      async go() {
+        const {confirm} = await wx.showModal({title: 'sure?'});
+        this.setData({answer: this.room + ' ' + confirm});
+        console.log('went');
+      }})`,
   });
-  const {code, stdout} = await command(dir, '--input', 'input=r=1', '--tap', 'button', '--confirm', '--seconds', '0.4', '--tree');
+  const steps = ['--input', 'input=r=1', '--tap', 'button', '--confirm'];
+  const {code, stdout} = await command(dir, ...steps, '--seconds', '0.4', '--tree');
   assert.equal(code, 0);
   assert.match(stdout, /^log went$/m);
   assert.match(stdout, /<input value="r=1">\n<button>\n {2}"r=1 true"/);

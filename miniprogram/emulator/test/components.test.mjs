@@ -5,19 +5,22 @@ import {notedPlayers, run, turns} from './lib.mjs';
 const USE_CHILD = '{"usingComponents": {"child": "/child/child"}}';
 const CHILD_JSON = '{"component": true}';
 
-test('lifetimes come in order: created and attached from outside in, ready from inside out, then onReady', async (t) => {
+test('lifetimes come in order: attached from outside in, ready from inside out, then onReady', async (t) => {
   const {emulator, lines} = await run(t, {
     'p.json': USE_CHILD,
-    'p.js': `Page({onLoad() { console.log('load'); }, onShow() { console.log('show'); }, onReady() { console.log('page ready'); },
-      drop() { this.setData({gone: true}); }})`,
+    'p.js': `Page({onLoad() { console.log('load'); }, onShow() { console.log('show'); },
+      onReady() { console.log('page ready'); }, drop() { this.setData({gone: true}); }})`,
     'p.wxml': '<child wx:if="{{!gone}}"/><view bindtap="drop"/>',
     'child/child.json': '{"component": true, "usingComponents": {"inner": "../inner/inner"}}',
-    'child/child.js': `Component({lifetimes: {attached() { console.log('outer attached'); }, ready() { console.log('outer ready'); },
-      detached() { console.log('outer detached'); }}, pageLifetimes: {show() { console.log('outer show'); }}})`,
+    'child/child.js': `Component({
+      lifetimes: {attached() { console.log('outer attached'); }, ready() { console.log('outer ready'); },
+        detached() { console.log('outer detached'); }},
+      pageLifetimes: {show() { console.log('outer show'); }},
+    })`,
     'child/child.wxml': '<inner/>',
     'inner/inner.json': CHILD_JSON,
-    'inner/inner.js': `Component({created() { console.log('inner created'); }, attached() { console.log('inner attached'); },
-      ready() { console.log('inner ready'); }})`,
+    'inner/inner.js': `Component({created() { console.log('inner created'); },
+      attached() { console.log('inner attached'); }, ready() { console.log('inner ready'); }})`,
     'inner/inner.wxml': '',
   });
   assert.deepEqual(lines(), ['inner created', 'outer attached', 'inner attached', 'load', 'show', 'outer show',
@@ -45,7 +48,10 @@ test('properties convert, default and tell their observers; observers see severa
     'p.wxml': '<child max-count="{{n}}"/>',
     'child/child.json': CHILD_JSON,
     'child/child.js': `Component({
-      properties: {maxCount: {type: Number, value: 1, observer(now, was) { console.log('count', was, now); }}, name: {type: String, value: 'anna'}},
+      properties: {
+        maxCount: {type: Number, value: 1, observer(now, was) { console.log('count', was, now); }},
+        name: {type: String, value: 'anna'},
+      },
       data: {sum: 0},
       observers: {'maxCount, name'(count, name) { console.log('both', count, name); }},
     })`,
@@ -60,12 +66,14 @@ test('properties convert, default and tell their observers; observers see severa
 
 test('behaviors bring data, methods and lifetimes, and the built-in ones are known', async (t) => {
   const {emulator, lines} = await run(t, {
-    'shared.js': 'module.exports = Behavior({data: {from: "behavior"}, attached() { console.log("behavior"); }, methods: {hi() { return "hi " + this.data.from; }}});',
+    'shared.js': `module.exports = Behavior({data: {from: 'behavior'}, attached() { console.log('behavior'); },
+      methods: {hi() { return 'hi ' + this.data.from; }}});`,
     'p.json': USE_CHILD,
     'p.js': 'Page({})',
     'p.wxml': '<child id="c"/>',
     'child/child.json': CHILD_JSON,
-    'child/child.js': 'const shared = require("../shared.js"); Component({behaviors: [shared, "wx://form-field"], attached() { console.log("own"); }});',
+    'child/child.js': `const shared = require('../shared.js');
+      Component({behaviors: [shared, 'wx://form-field'], attached() { console.log('own'); }});`,
     'child/child.wxml': '<text>{{from}}</text>',
   });
   assert.equal(emulator.find('text').text, 'behavior');
@@ -76,8 +84,8 @@ test('behaviors bring data, methods and lifetimes, and the built-in ones are kno
 test('triggerEvent reaches bind and bind: with its detail, an event inside it included', async (t) => {
   const {emulator, lines} = await run(t, {
     'p.json': USE_CHILD,
-    'p.js': `Page({first(e) { console.log(e.type, e.detail.n, e.currentTarget.id); }, second(e) { console.log(e.detail.detail.code); },
-      none(e) { console.log(e.detail); }})`,
+    'p.js': `Page({first(e) { console.log(e.type, e.detail.n, e.currentTarget.id); },
+      second(e) { console.log(e.detail.detail.code); }, none(e) { console.log(e.detail); }})`,
     'p.wxml': '<child id="c" bindone="first" bind:my-two="second" bind:none="none"/>',
     'child/child.json': CHILD_JSON,
     'child/child.js': `Component({methods: {
@@ -138,7 +146,8 @@ test('relations link a parent and its children', async (t) => {
 test('a page may be made by Component(), with its query as properties', async (t) => {
   const {emulator, lines} = await run(t, {
     'p.json': '{"usingComponents": {}}',
-    'p.js': 'Component({properties: {room: String}, methods: {onLoad(q) { console.log("load", q.room, this.data.room); }}})',
+    'p.js': `Component({properties: {room: String},
+      methods: {onLoad(q) { console.log('load', q.room, this.data.room); }}})`,
     'p.wxml': '<text>{{room}}</text>',
   }, {start: 'p?room=r1'});
   assert.deepEqual(lines(), ['load r1 r1']);
@@ -156,7 +165,9 @@ test('usingComponents of app.json hold for every page', async (t) => {
 
 test('data of a component are arrays and objects of the program\'s own realm', async (t) => {
   const {lines} = await run(t, {
-    'p.js': 'Page({data: {list: [1]}, onLoad(q) { console.log(this.data.list instanceof Array, q instanceof Object, getCurrentPages() instanceof Array); }})',
+    'p.js': `Page({data: {list: [1]}, onLoad(q) {
+      console.log(this.data.list instanceof Array, q instanceof Object, getCurrentPages() instanceof Array);
+    }})`,
     'p.wxml': '',
   });
   await turns();

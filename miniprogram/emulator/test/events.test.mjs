@@ -4,8 +4,12 @@ import {run, turns} from './lib.mjs';
 
 test('a tap bubbles with the target\'s and the current target\'s own dataset', async (t) => {
   const {emulator, lines} = await run(t, {
-    'p.js': `Page({see(e) { console.log(e.currentTarget.dataset.name, e.target.dataset.name, e.target.dataset.userId, e.type); }})`,
-    'p.wxml': '<view data-name="outer" bindtap="see"><view bind:tap="see" data-name="inner" data-user-id="{{7}}" id="inner"/></view>',
+    'p.js': `Page({see({currentTarget, target, type}) {
+      console.log(currentTarget.dataset.name, target.dataset.name, target.dataset.userId, type);
+    }})`,
+    'p.wxml': `<view data-name="outer" bindtap="see">
+      <view bind:tap="see" data-name="inner" data-user-id="{{7}}" id="inner"/>
+    </view>`,
   });
   emulator.find('#inner').tap();
   assert.deepEqual(lines(), ['inner inner 7 tap', 'outer inner 7 tap']);
@@ -34,7 +38,8 @@ test('an event is a plain object that a program can write out', async (t) => {
 
 test('what is disabled feels no tap', async (t) => {
   const {emulator, lines} = await run(t, {
-    'p.js': 'Page({data: {off: true}, hit() { console.log("hit"); }})', 'p.wxml': '<button disabled="{{off}}" bindtap="hit"/>',
+    'p.js': 'Page({data: {off: true}, hit() { console.log("hit"); }})',
+    'p.wxml': '<button disabled="{{off}}" bindtap="hit"/>',
   });
   emulator.find('button').tap();
   emulator.page.instance.setData({off: false});
@@ -44,9 +49,12 @@ test('what is disabled feels no tap', async (t) => {
 
 test('a form is submitted with the values of its fields', async (t) => {
   const {emulator, lines} = await run(t, {
-    'p.js': 'Page({send(e) { console.log(JSON.stringify(e.detail.value)); }, pick(e) { console.log(e.detail.value); }})',
+    'p.js': `Page({send(e) { console.log(JSON.stringify(e.detail.value)); },
+      pick(e) { console.log(e.detail.value); }})`,
     'p.wxml': `<form bindsubmit="send"><input name="room"/><switch name="mic"/>
-      <radio-group name="role" bindchange="pick"><label><radio value="host"/>host</label><radio value="guest" checked/></radio-group>
+      <radio-group name="role" bindchange="pick">
+        <label><radio value="host"/>host</label><radio value="guest" checked/>
+      </radio-group>
       <checkbox-group name="see"><checkbox value="a"/><checkbox value="b"/></checkbox-group>
       <button form-type="submit"/></form>`,
   });
@@ -73,10 +81,11 @@ test('a navigator opens its page, and a button that asks for the user gets an an
   assert.deepEqual(emulator.page.options, {n: '1'});
 });
 
-test('an exception in a handler is one of the errors, with the page and the handler, and the program goes on', async (t) => {
+test('an exception in a handler is one of the errors, with page and handler, and the program goes on', async (t) => {
   const {emulator, lines} = await run(t, {
     'app.js': 'App({onError(text) { console.log("app", text.split("\\n")[0]); }})',
-    'p.js': 'wx.onError((e) => console.log("wx", e.message.split("\\n")[0])); Page({bad() { throw new TypeError("no good"); }, good() { console.log("good"); }})',
+    'p.js': `wx.onError((e) => console.log('wx', e.message.split('\\n')[0]));
+      Page({bad() { throw new TypeError('no good'); }, good() { console.log('good'); }})`,
     'p.wxml': '<view id="a" bindtap="bad"/><view id="b" bindtap="good"/>',
   });
   emulator.find('#a').tap();
@@ -84,7 +93,7 @@ test('an exception in a handler is one of the errors, with the page and the hand
   const [{message, where, stack}] = emulator.errors;
   assert.equal(message, 'no good');
   assert.equal(where, 'p bad');
-  assert.match(String(stack), /p\.js:1/);
+  assert.match(String(stack), /p\.js:2/);
   assert.deepEqual(lines(), ['app TypeError: no good', 'wx TypeError: no good', 'good']);
   assert.equal(emulator.errors.length, 1);
 });
@@ -96,12 +105,14 @@ test('exceptions of lifetimes, observers, timers and callbacks are told of too',
       onReady() { wx.showToast({title: 'x', success() { throw new Error('callback'); }}); }})`,
     'p.wxml': '<child/>',
     'child/child.json': '{"component": true}',
-    'child/child.js': 'Component({attached() { throw new Error("attached"); }, observers: {x() { throw new Error("observer"); }}, ready() { this.setData({x: 1}); }})',
+    'child/child.js': `Component({attached() { throw new Error('attached'); },
+      observers: {x() { throw new Error('observer'); }}, ready() { this.setData({x: 1}); }})`,
     'child/child.wxml': '',
   });
   await turns();
   await clock.advance(1000);
-  assert.deepEqual(emulator.errors.map(({message}) => message).sort(), ['attached', 'callback', 'load', 'observer', 'timer']);
+  const messages = emulator.errors.map(({message}) => message).sort();
+  assert.deepEqual(messages, ['attached', 'callback', 'load', 'observer', 'timer']);
 });
 
 test('a rejection that nobody handles is one of the errors and reaches the program, not the process', async (t) => {
@@ -112,14 +123,15 @@ test('a rejection that nobody handles is one of the errors and reaches the progr
   t.after(() => process.off('unhandledRejection', listener));
   const {emulator, lines} = await run(t, {
     'app.js': 'App({onUnhandledRejection({reason}) { console.log("app", reason.message ?? reason.errMsg); }})',
-    'p.js': `Page({async onLoad() { throw new Error('async'); }, onReady() { Promise.reject({code: 904}); wx.navigateBack(); }})`,
+    'p.js': `Page({async onLoad() { throw new Error('async'); },
+      onReady() { Promise.reject({code: 904}); wx.navigateBack(); }})`,
     'p.wxml': '',
   });
   await turns();
+  const refusal = 'navigateBack:fail cannot navigate back at first page.';
   assert.deepEqual(emulator.errors.map(({message, where}) => [where, message]), [
-    ['unhandled rejection', 'async'], ['unhandled rejection', '{"code":904}'],
-    ['unhandled rejection', 'navigateBack:fail cannot navigate back at first page.'],
+    ['unhandled rejection', 'async'], ['unhandled rejection', '{"code":904}'], ['unhandled rejection', refusal],
   ]);
-  assert.deepEqual(lines(), ['app async', 'app undefined', 'app navigateBack:fail cannot navigate back at first page.']);
+  assert.deepEqual(lines(), ['app async', 'app undefined', `app ${refusal}`]);
   assert.deepEqual(seen, []);
 });

@@ -5,19 +5,22 @@ import {notedPlayers, notedPushers, run, turns} from './lib.mjs';
 
 test('attributes have WeChat\'s defaults, and take strings for numbers and for yes', () => {
   const read = readAttributes(PUSHER_ATTRIBUTES, {
-    maxBitrate: '500', autopush: 'true', enableMic: false, enableCamera: undefined, muted: null, fps: 'many', aspect: '3:4',
+    maxBitrate: '500', autopush: 'true', enableMic: false, enableCamera: undefined, muted: null, fps: 'many',
+    aspect: '3:4',
   });
-  assert.deepEqual(
-    [read.maxBitrate, read.minBitrate, read.autopush, read.enableMic, read.enableCamera, read.muted, read.fps, read.aspect],
-    [500, 200, true, false, true, false, 15, '3:4']);
-  assert.equal(readAttributes(PUSHER_ATTRIBUTES, {enableMic: 'false'}).enableMic, true, 'a string that is not empty is true');
+  const {maxBitrate, minBitrate, autopush, enableMic, enableCamera, muted, fps, aspect} = read;
+  assert.deepEqual([maxBitrate, minBitrate, fps, aspect], [500, 200, 15, '3:4']);
+  assert.deepEqual([autopush, enableMic, enableCamera, muted], [true, false, true, false]);
+  const quoted = readAttributes(PUSHER_ATTRIBUTES, {enableMic: 'false'});
+  assert.equal(quoted.enableMic, true, 'a string that is not empty is true');
   assert.equal(readAttributes(PLAYER_ATTRIBUTES, {minCache: ' '}).minCache, 1);
 });
 
 test('live-pusher and live-player live with their elements, by their names in camel case', async (t) => {
   const {emulator} = await run(t, {
     'p.js': 'Page({data: {url: "rtmp://h/a/1", mic: true}})',
-    'p.wxml': '<live-pusher wx:if="{{url}}" url="{{url}}" enable-camera max-bitrate="500" enable-mic="{{mic}}" waiting-image="a" waiting-image="b"/>',
+    'p.wxml': `<live-pusher wx:if="{{url}}" url="{{url}}" enable-camera max-bitrate="500" enable-mic="{{mic}}"
+      waiting-image="a" waiting-image="b"/>`,
   });
   const [pusher] = notedPushers(emulator);
   const {url, enableCamera, maxBitrate, enableMic, waitingImage} = pusher.attributes;
@@ -48,7 +51,12 @@ test('a key that changes builds a new player, one that stays keeps it', async (t
 
 test('status of a component reaches the handler as detail of the event', async (t) => {
   const {emulator, lines} = await run(t, {
-    'p.js': 'Page({state(e) { console.log(e.type, e.detail.code, e.detail.message, e.currentTarget.id, e.target.dataset.uid); }, net({detail: {info}}) { console.log(info.videoBitrate, info instanceof Object); }})',
+    'p.js': `Page({
+      state({type, detail, currentTarget, target}) {
+        console.log(type, detail.code, detail.message, currentTarget.id, target.dataset.uid);
+      },
+      net({detail: {info}}) { console.log(info.videoBitrate, info instanceof Object); },
+    })`,
     'p.wxml': '<live-player id="x" data-uid="7" bindstatechange="state" bind:netstatus="net"/>',
   });
   const {media} = emulator.find('live-player');
@@ -63,7 +71,8 @@ test('contexts find the pusher of the page or the component, and players by id w
     'p.js': `Page({onReady() {
       wx.createLivePusherContext().start({success: (r) => console.log(r.errMsg)});
       wx.createLivePlayerContext('x').play({fail: (r) => console.log(r.errMsg)});
-      wx.createLivePlayerContext('x', this.selectComponent('#c')).snapshot({success: (r) => console.log(r.tempImagePath)});
+      const inside = wx.createLivePlayerContext('x', this.selectComponent('#c'));
+      inside.snapshot({success: (r) => console.log(r.tempImagePath)});
       wx.createLivePusherContext().pause({fail: (r) => console.log(r.errMsg)});
       wx.createLivePusherContext().pause();
     }})`,
@@ -72,14 +81,19 @@ test('contexts find the pusher of the page or the component, and players by id w
     'child/child.wxml': '<live-pusher/><live-player id="x"/>',
   });
   await turns();
-  assert.deepEqual(lines().sort(), ['operateLivePlayer:fail live-player is not found', 'operateLivePusher:fail not pushing', 'operateLivePusher:ok', 'x.jpg']);
-  assert.deepEqual(notedPushers(emulator)[0].notes.map((/** @type {any[]} */ [, method]) => method), ['start', 'pause', 'pause']);
+  assert.deepEqual(lines().sort(), [
+    'operateLivePlayer:fail live-player is not found', 'operateLivePusher:fail not pushing', 'operateLivePusher:ok',
+    'x.jpg',
+  ]);
+  const methods = notedPushers(emulator)[0].notes.map((note) => note[1]);
+  assert.deepEqual(methods, ['start', 'pause', 'pause']);
   assert.deepEqual(emulator.errors, []);
 });
 
 test('a context whose component has gone fails quietly', async (t) => {
   const {emulator} = await run(t, {
-    'p.js': 'Page({data: {on: true}, onReady() { this.context = wx.createLivePusherContext(); }, stop() { this.setData({on: false}); this.context.stop(); }})',
+    'p.js': `Page({data: {on: true}, onReady() { this.context = wx.createLivePusherContext(); },
+      stop() { this.setData({on: false}); this.context.stop(); }})`,
     'p.wxml': '<live-pusher wx:if="{{on}}"/><view bindtap="stop"/>',
   });
   emulator.find('view').tap();
@@ -87,7 +101,7 @@ test('a context whose component has gone fails quietly', async (t) => {
   assert.deepEqual(emulator.errors, []);
 });
 
-test('a page on top hides the players below; the background is told of both ways, with what is lost there', async (t) => {
+test('a page on top hides the players below; the background comes and goes, with what it costs', async (t) => {
   const {emulator, clock} = await run(t, {
     'a.js': 'Page({})', 'a.wxml': '<live-player/>', 'b.js': 'Page({})', 'b.wxml': '<live-pusher/>',
   });
@@ -101,7 +115,9 @@ test('a page on top hides the players below; the background is told of both ways
   emulator.foreground();
   await emulator.wx.navigateBack();
   assert.deepEqual(pusher.notes.slice(1), [['lose'], ['background', false], ['close']]);
-  assert.deepEqual(player.notes, [['hidden', true], ['background', true], ['lose'], ['background', false], ['hidden', false]]);
+  assert.deepEqual(player.notes, [
+    ['hidden', true], ['background', true], ['lose'], ['background', false], ['hidden', false],
+  ]);
 });
 
 test('a pusher is not given a camera that the user has refused', async (t) => {
@@ -120,7 +136,9 @@ test('files of the package that a component needs are on the disk, addresses are
 
 test('closing the emulator closes media, timers and pages', async (t) => {
   const {emulator, clock, lines} = await run(t, {
-    'p.js': 'Page({onLoad() { setInterval(() => console.log("tick"), 100); }, onUnload() { console.log("unload"); }})', 'p.wxml': '<live-pusher/>',
+    'p.js': `Page({onLoad() { setInterval(() => console.log('tick'), 100); },
+      onUnload() { console.log('unload'); }})`,
+    'p.wxml': '<live-pusher/>',
   });
   const [pusher] = notedPushers(emulator);
   await clock.advance(100);

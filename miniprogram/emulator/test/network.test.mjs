@@ -18,7 +18,8 @@ async function serve(t) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     if (request.url?.startsWith('/never')) return;
-    response.writeHead(request.url?.startsWith('/missing') ? 404 : 200, {'content-type': 'application/json', 'x-seen': 'yes'});
+    const status = request.url?.startsWith('/missing') ? 404 : 200;
+    response.writeHead(status, {'content-type': 'application/json', 'x-seen': 'yes'});
     const {method, url, headers} = request;
     response.end(request.url?.startsWith('/text') ? 'plain' : JSON.stringify({
       method, url, type: headers['content-type'], referer: headers.referer, body: Buffer.concat(chunks).toString(),
@@ -56,7 +57,8 @@ test('addresses keep their path and query when they go to the server', () => {
 test('a socket goes to the server whatever host it names, and carries text and ArrayBuffers', async (t) => {
   const {server} = await serve(t);
   const {emulator} = await run(t, PAGE, {server});
-  const task = emulator.wx.connectSocket({url: 'wss://vendor.example.com/v1?a=1', header: {Referer: 'no', 'x-own': 'yes'}, protocols: ['p1']});
+  const header = {Referer: 'no', 'x-own': 'yes'};
+  const task = emulator.wx.connectSocket({url: 'wss://vendor.example.com/v1?a=1', header, protocols: ['p1']});
   const hello = event(task, 'Message');
   const open = await event(task, 'Open');
   assert.equal(open.header['sec-websocket-protocol'], 'p1');
@@ -118,11 +120,12 @@ test('sockets that the background has cost end with 1006', async (t) => {
   assert.equal((await closed).code, 1006);
 });
 
-test('the functions of wx without a task are about the socket opened last, and may be called before it is', async (t) => {
+test('the functions of wx without a task are about the socket opened last', async (t) => {
   const {server} = await serve(t);
   const {emulator} = await run(t, PAGE, {server});
   const {wx} = emulator;
-  await assert.rejects(wx.sendSocketMessage({data: 'x'}), {errMsg: 'sendSocketMessage:fail WebSocket is not connected'});
+  const refusal = {errMsg: 'sendSocketMessage:fail WebSocket is not connected'};
+  await assert.rejects(wx.sendSocketMessage({data: 'x'}), refusal);
   const opened = new Promise((resolve) => wx.onSocketOpen(resolve));
   const closed = new Promise((resolve) => wx.onSocketClose(resolve));
   wx.connectSocket({url: 'ws://h/'});
@@ -135,12 +138,17 @@ test('the functions of wx without a task are about the socket opened last, and m
 test('requests carry data as WeChat encodes them and read JSON', async (t) => {
   const {server} = await serve(t);
   const {emulator} = await run(t, PAGE, {server});
-  const request = (/** @type {any} */ options) => new Promise((resolve) => emulator.wx.request({...options, complete: resolve}));
+  const request = (/** @type {any} */ options) => new Promise((resolve) => {
+    emulator.wx.request({...options, complete: resolve});
+  });
   const get = /** @type {any} */ (await request({url: 'https://vendor.example.com/a?x=1', data: {y: '2 3'}}));
-  assert.deepEqual([get.statusCode, get.data.method, get.data.url, get.header['x-seen']], [200, 'GET', '/a?x=1&y=2+3', 'yes']);
+  const {statusCode, data, header} = get;
+  assert.deepEqual([statusCode, data.method, data.url, header['x-seen']], [200, 'GET', '/a?x=1&y=2+3', 'yes']);
   const post = /** @type {any} */ (await request({url: 'https://h/b', method: 'POST', data: {n: 1}}));
   assert.deepEqual([post.data.type, post.data.body], ['application/json', '{"n":1}']);
-  const form = /** @type {any} */ (await request({url: 'https://h/b', method: 'POST', data: {n: 1}, header: {'content-type': 'application/x-www-form-urlencoded'}}));
+  const urlencoded = {'content-type': 'application/x-www-form-urlencoded'};
+  const form = /** @type {any} */ (
+    await request({url: 'https://h/b', method: 'POST', data: {n: 1}, header: urlencoded}));
   assert.equal(form.data.body, 'n=1');
   assert.equal(/** @type {any} */ (await request({url: 'https://h/text'})).data, 'plain');
   assert.equal(/** @type {any} */ (await request({url: 'https://h/missing'})).statusCode, 404);

@@ -3,14 +3,20 @@ import {test} from 'node:test';
 import {launch} from '../src/index.js';
 import {run, turns} from './lib.mjs';
 
-const NOTE = `Page({onLoad(q) { console.log('load', this.route, JSON.stringify(q)); }, onShow() { console.log('show', this.route); },
-  onHide() { console.log('hide', this.route); }, onUnload() { console.log('unload', this.route, getCurrentPages().length); }})`;
+const NOTE = `Page({
+  onLoad(q) { console.log('load', this.route, JSON.stringify(q)); },
+  onShow() { console.log('show', this.route); },
+  onHide() { console.log('hide', this.route); },
+  onUnload() { console.log('unload', this.route, getCurrentPages().length); },
+})`;
 const THREE = {'a/a.js': NOTE, 'a/a.wxml': '', 'b/b.js': NOTE, 'b/b.wxml': '', 'c/c.js': NOTE, 'c/c.wxml': '',
   'app.json': '{"pages": ["a/a", "b/b", "c/c"]}'};
 
 test('the app is launched before the pages\' files run, and shown before the first page', async (t) => {
   const {emulator, lines} = await run(t, {
-    'app.js': `App({globalData: {}, onLaunch(o) { this.globalData.ready = true; console.log('launch', o.path, o.query.room, o.scene); },
+    'app.js': `App({
+      globalData: {},
+      onLaunch(o) { this.globalData.ready = true; console.log('launch', o.path, o.query.room, o.scene); },
       onShow() { console.log('app show'); }})`,
     'p.js': 'console.log("file", getApp().globalData.ready); Page({onLoad() { console.log("load"); }})', 'p.wxml': '',
   }, {start: 'p?room=r%201'});
@@ -38,7 +44,8 @@ test('redirectTo replaces the page on top, reLaunch all of them', async (t) => {
 });
 
 test('navigation fails in WeChat\'s words', async (t) => {
-  const {emulator} = await run(t, {...THREE, 'app.json': '{"pages": ["a/a", "b/b", "c/c"], "tabBar": {"list": [{"pagePath": "c/c"}]}}'});
+  const app = '{"pages": ["a/a", "b/b", "c/c"], "tabBar": {"list": [{"pagePath": "c/c"}]}}';
+  const {emulator} = await run(t, {...THREE, 'app.json': app});
   const fails = (/** @type {string} */ how, /** @type {any} */ options) =>
     assert.rejects(emulator.wx[how](options), (/** @type {any} */ error) => {
       said.push(error.errMsg);
@@ -77,7 +84,10 @@ test('a page and the one that it opens talk over their event channel', async (t)
       eventChannel.emit('there', 1);
     }})`,
     'a.wxml': '',
-    'b.js': 'Page({onLoad() { const c = this.getOpenerEventChannel(); c.on("there", (v) => { console.log("b hears", v); c.emit("back", v + 1); }); }})',
+    'b.js': `Page({onLoad() {
+      const channel = this.getOpenerEventChannel();
+      channel.on('there', (v) => { console.log('b hears', v); channel.emit('back', v + 1); });
+    }})`,
     'b.wxml': '',
   });
   await turns();
@@ -86,17 +96,24 @@ test('a page and the one that it opens talk over their event channel', async (t)
 
 test('background and foreground tell app, page and components, each once', async (t) => {
   const {emulator, lines} = await run(t, {
-    'app.js': 'App({onShow() { console.log("app show"); }, onHide() { console.log("app hide"); }}); wx.onAppShow(() => console.log("wx show")); wx.onAppHide(() => console.log("wx hide"));',
+    'app.js': `App({onShow() { console.log('app show'); }, onHide() { console.log('app hide'); }});
+      wx.onAppShow(() => console.log('wx show'));
+      wx.onAppHide(() => console.log('wx hide'));`,
     'p.json': '{"usingComponents": {"child": "child/child"}}',
-    'p.js': 'Page({onShow() { console.log("page show"); }, onHide() { console.log("page hide"); }})', 'p.wxml': '<child/>',
+    'p.js': 'Page({onShow() { console.log("page show"); }, onHide() { console.log("page hide"); }})',
+    'p.wxml': '<child/>',
     'child/child.json': '{"component": true}', 'child/child.wxml': '',
-    'child/child.js': 'Component({pageLifetimes: {show() { console.log("child show"); }, hide() { console.log("child hide"); }}})',
+    'child/child.js': `Component({pageLifetimes: {
+      show() { console.log('child show'); }, hide() { console.log('child hide'); },
+    }})`,
   });
   const before = lines().length;
   emulator.background();
   emulator.background();
   emulator.foreground();
-  assert.deepEqual(lines().slice(before), ['page hide', 'child hide', 'app hide', 'wx hide', 'app show', 'wx show', 'page show', 'child show']);
+  assert.deepEqual(lines().slice(before), [
+    'page hide', 'child hide', 'app hide', 'wx hide', 'app show', 'wx show', 'page show', 'child show',
+  ]);
 });
 
 test('the navigation bar is the page\'s own', async (t) => {
@@ -123,7 +140,8 @@ test('what cannot be launched says which file is to blame', async () => {
   await assert.rejects(load({...page, 'p.js': 'const a = 1;'}), /p\.js calls neither Page\(\) nor Component\(\)/);
   await assert.rejects(load({...page, 'p.js': 'require("./gone.js"); Page({})'}),
     /module 'gone\.js' is not defined, require args is '\.\/gone\.js' \(in p\.js\)/);
-  await assert.rejects(load({...page, 'p.json': '{"usingComponents": {"x": "./x"}}'}), /p\.json: component x is not found at \.\/x/);
+  const using = '{"usingComponents": {"x": "./x"}}';
+  await assert.rejects(load({...page, 'p.json': using}), /p\.json: component x is not found at \.\/x/);
   await assert.rejects(load(page, {start: 'q'}), /there is no page q/);
   await assert.rejects(load(page, {platform: 'windows'}), /platform windows/);
 });

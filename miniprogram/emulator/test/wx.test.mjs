@@ -7,13 +7,16 @@ const PAGE = {'p.js': 'Page({})', 'p.wxml': ''};
 test('a function answers callbacks, success before complete, and later than the call', async (t) => {
   const {lines} = await run(t, {
     'p.js': `Page({onLoad() {
-      const returned = wx.setStorage({key: 'a', data: 1, success: (r) => console.log('success', r.errMsg), complete: (r) => console.log('complete', r.errMsg)});
-      wx.getStorage({key: 'none', fail: (r) => console.log('fail', r.errMsg)});
+      const say = (what) => (r) => console.log(what, r.errMsg);
+      const returned = wx.setStorage({key: 'a', data: 1, success: say('success'), complete: say('complete')});
+      wx.getStorage({key: 'none', fail: say('fail')});
       console.log('called', returned);
     }})`,
     'p.wxml': '',
   });
-  assert.deepEqual(lines(), ['called undefined', 'success setStorage:ok', 'complete setStorage:ok', 'fail getStorage:fail data not found']);
+  assert.deepEqual(lines(), [
+    'called undefined', 'success setStorage:ok', 'complete setStorage:ok', 'fail getStorage:fail data not found',
+  ]);
 });
 
 test('without callbacks there is a promise of the program\'s own realm', async (t) => {
@@ -65,7 +68,8 @@ test('modals and sheets wait for the user\'s answer', async (t) => {
   const {emulator} = await run(t, PAGE);
   const modal = emulator.wx.showModal({title: 'Sure?', content: 'really'});
   const sheet = emulator.wx.showActionSheet({itemList: ['a', 'b']});
-  assert.deepEqual([emulator.modals[0].title, emulator.modals[0].answered, emulator.sheets[0].itemList], ['Sure?', false, ['a', 'b']]);
+  const {title, answered} = emulator.modals[0];
+  assert.deepEqual([title, answered, emulator.sheets[0].itemList], ['Sure?', false, ['a', 'b']]);
   emulator.answer({confirm: false});
   assert.equal((await modal).cancel, true);
   assert.throws(() => emulator.answer({tapIndex: 2}), /no item 2/);
@@ -75,7 +79,8 @@ test('modals and sheets wait for the user\'s answer', async (t) => {
   const other = emulator.wx.showActionSheet({itemList: ['a']});
   emulator.sheets[1].answer({});
   await assert.rejects(other, {errMsg: 'showActionSheet:fail cancel'});
-  await assert.rejects(emulator.wx.showActionSheet({itemList: []}), {errMsg: 'showActionSheet:fail parameter error: itemList should be an array'});
+  const refusal = {errMsg: 'showActionSheet:fail parameter error: itemList should be an array'};
+  await assert.rejects(emulator.wx.showActionSheet({itemList: []}), refusal);
   emulator.wx.showModal({title: 'Sorry', showCancel: false});
   assert.throws(() => emulator.answer({confirm: false}), /no cancel button/);
 });
@@ -102,7 +107,9 @@ test('the phone is the platform\'s', async (t) => {
 });
 
 test('a change of the network is told of, once', async (t) => {
-  const {emulator, lines} = await run(t, {'p.js': 'wx.onNetworkStatusChange((r) => console.log(r.isConnected, r.networkType)); Page({})', 'p.wxml': ''});
+  const {emulator, lines} = await run(t, {
+    'p.js': 'wx.onNetworkStatusChange((r) => console.log(r.isConnected, r.networkType)); Page({})', 'p.wxml': '',
+  });
   emulator.setNetwork('none');
   emulator.setNetwork('none');
   emulator.setNetwork('4g');
@@ -126,12 +133,16 @@ test('what befalls the phone reaches whoever listens for it', async (t) => {
 
 test('canIUse knows functions and components', async (t) => {
   const {wx} = (await run(t, PAGE)).emulator;
-  assert.deepEqual(['connectSocket', 'live-pusher', 'showToast.object.image', 'nothingLikeIt'].map((name) => wx.canIUse(name)), [true, true, true, false]);
+  const names = ['connectSocket', 'live-pusher', 'showToast.object.image', 'nothingLikeIt'];
+  assert.deepEqual(names.map((name) => wx.canIUse(name)), [true, true, true, false]);
 });
 
 test('base64 goes both ways, for ArrayBuffers of the program', async (t) => {
   const {lines} = await run(t, {
-    'p.js': 'const b = wx.base64ToArrayBuffer("AQID"); console.log(b instanceof ArrayBuffer, new Uint8Array(b).join(), wx.arrayBufferToBase64(b)); Page({})', 'p.wxml': '',
+    'p.js': `const b = wx.base64ToArrayBuffer('AQID');
+      console.log(b instanceof ArrayBuffer, new Uint8Array(b).join(), wx.arrayBufferToBase64(b));
+      Page({})`,
+    'p.wxml': '',
   });
   assert.deepEqual(lines(), ['true 1,2,3 AQID']);
 });
@@ -139,7 +150,9 @@ test('base64 goes both ways, for ArrayBuffers of the program', async (t) => {
 test('a selector query finds elements of the page and of the component that it is made in', async (t) => {
   const {lines} = await run(t, {
     'p.js': `Page({onReady() {
-      wx.createSelectorQuery().select('#a').fields({id: true, dataset: true}).selectAll('.k').fields({id: true}).select('#none').boundingClientRect()
+      wx.createSelectorQuery().select('#a').fields({id: true, dataset: true})
+        .selectAll('.k').fields({id: true})
+        .select('#none').boundingClientRect()
         .exec((r) => console.log(r[0].id, r[0].dataset.n, r[1].length, r[2]));
     }})`,
     'p.wxml': '<view id="a" data-n="1" class="k"/><view class="k"/>',
@@ -158,7 +171,9 @@ test('nextTick comes after what was set is on the screen', async (t) => {
 });
 
 test('a wait that fails says what for, and what the program did last', async (t) => {
-  const {emulator, clock} = await run(t, {'p.js': 'console.log("started"); Page({onLoad() { throw new Error("broken"); }})', 'p.wxml': '<text>here</text>'});
+  const {emulator, clock} = await run(t, {
+    'p.js': 'console.log("started"); Page({onLoad() { throw new Error("broken"); }})', 'p.wxml': '<text>here</text>',
+  });
   const wait = emulator.until(() => false, {timeoutMs: 100, what: 'a wonder'});
   const failed = assert.rejects(wait, (/** @type {Error} */ error) => {
     assert.match(error.message, /not within 100 ms: a wonder/);

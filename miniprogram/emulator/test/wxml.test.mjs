@@ -3,6 +3,12 @@ import {test} from 'node:test';
 import {launch} from '../src/index.js';
 import {notedPlayers, run, turns} from './lib.mjs';
 
+/** @param {string} wxml of the one page, a/p */
+function load(wxml) {
+  const files = {'app.json': '{"pages": ["a/p"]}', 'a/p.js': 'Page({})', 'a/p.wxml': wxml};
+  return launch({dir: {files: new Map(Object.entries(files))}});
+}
+
 test('wx:if, wx:elif and wx:else show one branch, and another one after setData', async (t) => {
   const {emulator} = await run(t, {
     'p.js': 'Page({data: {n: 1}})',
@@ -46,7 +52,8 @@ test('templates come from the file itself and from imported ones, with their own
   const {emulator} = await run(t, {
     'p.js': 'Page({data: {who: {name: "Li"}, n: 3}})',
     'p.wxml': `<import src="parts/hello.wxml"/><template name="own"><text>{{n}}</text></template>
-      <template is="hello" data="{{...who, n}}"/><template is="own" data="{{n: n + 1}}"/><include src="parts/end.wxml"/>`,
+      <template is="hello" data="{{...who, n}}"/><template is="own" data="{{n: n + 1}}"/>
+      <include src="parts/end.wxml"/>`,
     'parts/hello.wxml': '<template name="hello"><text>Hello {{name}} {{n}}</text></template>',
     'parts/end.wxml': '<text>end of {{n}}</text>',
   });
@@ -83,18 +90,14 @@ test('text that a user types reaches the handler, and the data that model: binds
 });
 
 test('an error of syntax in a template names file, line and column', async () => {
-  const files = new Map(Object.entries({
-    'app.json': '{"pages": ["a/p"]}', 'a/p.js': 'Page({})', 'a/p.wxml': '<view>\n  <text>{{ a b }}</text>\n</view>',
-  }));
-  await assert.rejects(launch({dir: {files}}), /a\/p\.wxml:2:\d+: unexpected character inside expression/);
+  const wrong = load('<view>\n  <text>{{ a b }}</text>\n</view>');
+  await assert.rejects(wrong, /a\/p\.wxml:2:\d+: unexpected character inside expression/);
 });
 
 test('an element that is not closed is an error as it is in WeChat', async () => {
-  const files = new Map(Object.entries({'app.json': '{"pages": ["p"]}', 'p.js': 'Page({})', 'p.wxml': '<view><text></view>'}));
-  await assert.rejects(launch({dir: {files}}), /p\.wxml:1:8: missing end tag/);
+  await assert.rejects(load('<view><text></view>'), /a\/p\.wxml:1:8: missing end tag/);
 });
 
 test('a file that a template includes must be there', async () => {
-  const files = new Map(Object.entries({'app.json': '{"pages": ["p"]}', 'p.js': 'Page({})', 'p.wxml': '<include src="q.wxml"/>'}));
-  await assert.rejects(launch({dir: {files}}), /p\.wxml: q\.wxml is missing/);
+  await assert.rejects(load('<include src="q.wxml"/>'), /a\/p\.wxml: a\/q\.wxml is missing/);
 });

@@ -28,9 +28,10 @@ import {Ui} from './ui.js';
  */
 
 /** Events of the program as a whole, each with `wx.onX` and `wx.offX`. */
-const APP_EVENTS = /** @type {const} */ (['AppShow', 'AppHide', 'Error', 'UnhandledRejection', 'PageNotFound', 'ThemeChange',
-  'AudioInterruptionBegin', 'AudioInterruptionEnd', 'MemoryWarning', 'WindowResize', 'UserCaptureScreen',
-  'KeyboardHeightChange']);
+const APP_EVENTS = /** @type {const} */ ([
+  'AppShow', 'AppHide', 'Error', 'UnhandledRejection', 'PageNotFound', 'ThemeChange', 'AudioInterruptionBegin',
+  'AudioInterruptionEnd', 'MemoryWarning', 'WindowResize', 'UserCaptureScreen', 'KeyboardHeightChange',
+]);
 
 /** @typedef {typeof APP_EVENTS[number]} AppEvent */
 
