@@ -30,8 +30,9 @@ export function readConfig(pkg) {
   for (const sub of raw.subpackages ?? raw.subPackages ?? []) {
     for (const page of sub.pages ?? []) pages.push(inside(`${sub.root}/${page}`));
   }
-  const [first] = pages;
+  const first = raw.entryPagePath === undefined ? pages[0] : inside(raw.entryPagePath);
   if (first === undefined) throw new Error('app.json: no pages');
+  if (!pages.includes(first)) throw new Error(`app.json: entryPagePath ${first} is none of the pages`);
   const shared = resolveUsing(pkg, 'app.json', raw.usingComponents ?? {});
   /** @type {Map<string, ComponentFiles>} */
   const found = new Map();

@@ -101,8 +101,10 @@ export class Emulator {
     const modules = new Modules(pkg, this.#realm, plugins);
     const paths = this.#config.components.map(({path}) => path);
     const templates = compileTemplates(pkg, this.#realm, paths,
-      (/** @type {any} */ caller, /** @type {any} */ event, /** @type {Function} */ handler) =>
-        this.#realm.guard(`${caller.is} ${handler.name}`, () => handler.call(caller, plainEvent(this.#realm, event))),
+      (/** @type {any} */ caller, /** @type {any} */ event, /** @type {Function} */ handler) => {
+        // What a handler returns says nothing in WeChat; glass-easel would stop the event at false.
+        this.#realm.guard(`${caller.is} ${handler.name}`, () => handler.call(caller, plainEvent(this.#realm, event)));
+      },
       (text) => this.#journal.note(`warning ${text}`));
     if (pkg.has('app.js')) modules.load('app.js');
     if (!this.#app.instance) this.#realm.globals.App({});

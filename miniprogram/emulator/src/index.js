@@ -35,6 +35,9 @@ export {Emulator, testPattern};
 export async function launch(options) {
   const {platform = 'android', clock = systemClock} = options;
   if (platform !== 'android' && platform !== 'ios') throw new Error(`platform ${platform} is neither android nor ios`);
+  if (options.server !== undefined && !/^https?:\/\/[^/]/.test(options.server)) {
+    throw new Error(`server ${options.server} is no address like http://127.0.0.1:8080`);
+  }
   const emulator = new Emulator({
     pkg: new Package(options.dir, options.modules),
     clock,

@@ -27,6 +27,15 @@ test('catch stops a tap, mut-bind keeps other mut-binds from it, capture-bind co
   assert.deepEqual(lines().slice(2), ['c', 'b']);
 });
 
+test('a handler that returns false stops nothing', async (t) => {
+  const {emulator, lines} = await run(t, {
+    'p.js': 'Page({a() { console.log("a"); return false; }, b() { console.log("b"); }})',
+    'p.wxml': '<view bindtap="b"><view id="x" bindtap="a"/></view>',
+  });
+  emulator.find('#x').tap();
+  assert.deepEqual(lines(), ['a', 'b']);
+});
+
 test('an event is a plain object that a program can write out', async (t) => {
   const {emulator, lines} = await run(t, {
     'p.js': 'Page({see(e) { console.log(Object.keys(JSON.parse(JSON.stringify(e))).sort().join()); }})',
@@ -134,4 +143,20 @@ test('a rejection that nobody handles is one of the errors and reaches the progr
   ]);
   assert.deepEqual(lines(), ['app async', 'app undefined', `app ${refusal}`]);
   assert.deepEqual(seen, []);
+});
+
+test('what the program rejects after its end troubles nobody', async (t) => {
+  /** @type {unknown[]} */
+  const seen = [];
+  const listener = (/** @type {unknown} */ reason) => seen.push(reason);
+  process.on('unhandledRejection', listener);
+  t.after(() => process.off('unhandledRejection', listener));
+  const {emulator} = await run(t, {
+    'p.js': 'Page({onLoad() { this.waiting = new Promise((_, reject) => { this.fail = reject; }); }})', 'p.wxml': '',
+  });
+  const {instance} = emulator.page;
+  await emulator.close();
+  instance.fail('too late');
+  await turns();
+  assert.deepEqual([seen, emulator.errors], [[], []]);
 });

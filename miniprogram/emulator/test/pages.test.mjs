@@ -143,6 +143,9 @@ test('what cannot be launched says which file is to blame', async () => {
   const using = '{"usingComponents": {"x": "./x"}}';
   await assert.rejects(load({...page, 'p.json': using}), /p\.json: component x is not found at \.\/x/);
   await assert.rejects(load(page, {start: 'q'}), /there is no page q/);
+  const entry = {...page, 'app.json': '{"pages": ["p"], "entryPagePath": "q"}'};
+  await assert.rejects(load(entry), /entryPagePath q is none of the pages/);
+  await assert.rejects(load(page, {server: 'localhost:8080'}), /server localhost:8080 is no address/);
   await assert.rejects(load(page, {platform: 'windows'}), /platform windows/);
 });
 
