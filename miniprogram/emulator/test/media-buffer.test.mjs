@@ -126,3 +126,26 @@ test('a stream that nobody plays does not fill the memory', () => {
   for (let i = 0; i < 5000; i += 1) buffer.push(tag('audio', i), i);
   assert.ok(buffer.count().audio < 1000);
 });
+
+test('sound leads: pictures that are far ahead of it wait, and the sound is heard', () => {
+  const viewer = new Viewer(new PlayBuffer(RTC));
+  viewer.receive(soundBetween(0, 3000).flatMap(([at, kind, timestamp]) => [
+    [at, kind, timestamp],
+    [at, 'video', timestamp + 3500],
+  ]));
+  viewer.run(3000);
+  const sound = viewer.played.filter(({ kind }) => kind === 'audio');
+  assert.ok(sound.length > 130, `${sound.length} of 150`);
+});
+
+test('pictures play by themselves when the sound has ended', () => {
+  const viewer = new Viewer(new PlayBuffer(RTC));
+  viewer.receive(soundBetween(0, 1000));
+  /** @type {[number, 'video', number][]} */
+  const pictures = [];
+  for (let at = 1000; at < 6000; at += 100) pictures.push([at, 'video', at]);
+  viewer.receive(pictures);
+  viewer.run(6200);
+  assert.equal(viewer.played.filter(({ kind }) => kind === 'video').length, 50);
+  assert.equal(viewer.dry, 0);
+});

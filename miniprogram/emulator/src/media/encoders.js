@@ -9,6 +9,8 @@ const AAC_FRAME = 1024;
 /** Seconds from one keyframe to the next, as phones send them. */
 export const GOP_SECONDS = 3;
 const AUDIO_KBPS = 48;
+/** Frames of silence that bring the first frame out of the encoder of sound, with a resampler before it. */
+const PRIMING_FRAMES = 4;
 /** Sound that an encoder has not taken, in bytes: ten seconds of stereo. More is left out. */
 const MAX_BACKLOG_BYTES = 2 << 20;
 /** An encoder that is behind by more than this, in seconds, misses pictures, as on a phone that is too slow. */
@@ -127,30 +129,63 @@ function audioArguments({ rate, channels, outRate }) {
 
 /** Encodes sound without a gap from one moment on. */
 export class AudioEncoder extends Encoder {
+  #form;
   #frames = 0;
+  /** Samples that went in, per channel. */
+  #samples = 0;
+  /** When the first sample was captured; null before the start. @type {number | null} */
+  #startMs = null;
 
   /**
+   * Begins with silence, so that it is ready when it is started: what comes out before then has no time.
    * @param {string} ffmpeg @param {AudioForm} form
-   * @param {number} startMs when the first sample is captured
    * @param {EncoderEvents} events
    */
-  constructor(ffmpeg, form, startMs, events) {
+  constructor(ffmpeg, form, events) {
     super(ffmpeg, audioArguments(form), TAG.AUDIO, (isFrame) => this.#timeOf(isFrame), events);
-    this.form = form;
-    this.startMs = startMs;
+    this.#form = form;
+    this.#put(new Int16Array(Math.ceil((PRIMING_FRAMES * AAC_FRAME * form.rate) / form.outRate) * form.channels));
+  }
+
+  get outRate() {
+    return this.#form.outRate;
+  }
+
+  /** Whether it is at work. */
+  get ready() {
+    return this.#frames > 0;
+  }
+
+  get started() {
+    return this.#startMs !== null;
+  }
+
+  /** What is in it and has not come out, in seconds. */
+  get behind() {
+    return this.#samples / this.#form.rate - (this.#frames * AAC_FRAME) / this.#form.outRate;
+  }
+
+  /** @param {number} atMs when the next sample is captured */
+  start(atMs) {
+    this.#startMs = atMs - (this.#samples * 1000) / this.#form.rate;
+  }
+
+  /** @param {Int16Array} samples interleaved */
+  write(samples) {
+    if (this.process.backlog <= MAX_BACKLOG_BYTES) this.#put(samples);
   }
 
   /** @param {Int16Array} samples */
-  write(samples) {
-    if (this.process.backlog > MAX_BACKLOG_BYTES) return;
+  #put(samples) {
+    this.#samples += samples.length / this.#form.channels;
     this.process.write(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
   }
 
   // The encoder puts one frame of silence in front.
   /** @param {boolean} isFrame */
   #timeOf(isFrame) {
-    const at = this.startMs + ((this.#frames - 1) * AAC_FRAME * 1000) / this.form.outRate;
+    const passed = ((this.#frames - 1) * AAC_FRAME * 1000) / this.#form.outRate;
     if (isFrame) this.#frames += 1;
-    return at;
+    return this.#startMs === null ? -Infinity : this.#startMs + passed;
   }
 }

@@ -10,8 +10,8 @@ import { Joiner } from './joiner.js';
 const TICK_MS = 10;
 /** Sound is handed on in blocks of no less than this, in seconds. */
 const BLOCK_SECONDS = 0.01;
-/** Further behind than this, in seconds, and the sound starts anew instead of being made up for. */
-const MAX_BEHIND_SECONDS = 2;
+/** Sound that is further behind than this, in seconds, starts anew instead of being made up for. */
+const MAX_BEHIND_SECONDS = 1.5;
 /** Two grids of time may differ by rounding, in milliseconds. */
 const SAME_PICTURE_MS = 0.01;
 /** Encoders that still give the rest of what they were given, besides the one at work. */
@@ -114,7 +114,7 @@ export class Pipeline {
       this.#retire();
       if (form) this.#employ(form);
     }
-    if (!plan.encode || !plan.sound || (this.#audio && this.#audio.form.outRate !== plan.outRate)) this.#endSound();
+    if (!plan.encode || !plan.sound || (this.#audio && this.#audio.outRate !== plan.outRate)) this.#endSound();
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     this.#tick();
   }
@@ -194,10 +194,15 @@ export class Pipeline {
   #listen(plan, seconds) {
     const { rate, channels } = this.#camera;
     const due = Math.floor(seconds * rate);
-    if (this.#audio && due - this.#sample > MAX_BEHIND_SECONDS * rate) this.#endSound();
-    if (!this.#audio) {
+    this.#audio ??= this.#hear({ rate, channels, outRate: plan.outRate });
+    if (!this.#audio.ready) return;
+    if (!this.#audio.started) {
       this.#sample = due;
-      this.#audio = this.#hear({ rate, channels, outRate: plan.outRate }, this.#epoch + (due * 1000) / rate);
+      this.#audio.start(this.#epoch + (due * 1000) / rate);
+    }
+    if (Math.max((due - this.#sample) / rate, this.#audio.behind) > MAX_BEHIND_SECONDS) {
+      this.#endSound();
+      return;
     }
     const count = due - this.#sample;
     if (count < BLOCK_SECONDS * rate) return;
@@ -206,11 +211,11 @@ export class Pipeline {
     this.#audio.write(samples);
   }
 
-  /** @param {import('./encoders.js').AudioForm} form @param {number} startMs */
-  #hear(form, startMs) {
+  /** @param {import('./encoders.js').AudioForm} form */
+  #hear(form) {
     let worked = false;
     /** @type {AudioEncoder} */
-    const encoder = new AudioEncoder(this.#ffmpeg, form, startMs, {
+    const encoder = new AudioEncoder(this.#ffmpeg, form, {
       onTag: (data, atMs) => {
         worked = true;
         if (this.#audio === encoder) this.#send('audio', data, atMs);

@@ -8,6 +8,8 @@ const MAX_TAGS = 700;
 const DISCONTINUITY_MS = 8000;
 /** So long after the last tag was due the buffer counts as dry, in milliseconds. */
 const DRY_MS = 500;
+/** So long without sound, and pictures are played by themselves, in milliseconds. */
+const SILENT_MS = 1000;
 /** Sound that comes later than this moves everything, in milliseconds. */
 const LATE_MS = 40;
 /** So long it watches how early sound comes before it plays sooner, in milliseconds, and how much is worth it. */
@@ -38,8 +40,8 @@ export class PlayBuffer {
   /** When the first tag of the filling came. */
   #fillingSince = 0;
   #newest = { video: -Infinity, audio: -Infinity };
-  /** When the newest of all came. */
-  #newestCame = 0;
+  /** When the newest of each kind came. */
+  #came = { video: -Infinity, audio: -Infinity };
   /** Sound before this is not played any more. */
   #soundFrom = -Infinity;
 
@@ -87,11 +89,13 @@ export class PlayBuffer {
     if (this.#queue.length === 0 && this.#offset === null) this.#fillingSince = now;
     if (this.#queue.length >= MAX_TAGS) this.#queue.splice(0, this.#queue.length - MAX_TAGS + 1);
     this.#queue.push(tag);
-    if (!tag.config) this.#newest[tag.kind] = Math.max(this.#newest[tag.kind], tag.timestamp);
-    if (this.#newestOfAll() > newest || !Number.isFinite(newest)) this.#newestCame = now;
+    if (!tag.config && tag.timestamp > this.#newest[tag.kind]) {
+      this.#newest[tag.kind] = tag.timestamp;
+      this.#came[tag.kind] = now;
+    }
     if (this.#offset === null) return;
     if (tag.kind === 'audio' && !tag.config && tag.timestamp >= this.#soundFrom) this.#settle(tag, now, this.#offset);
-    if (this.#newestOfAll() + this.#offset - now > this.#max) this.#startAt(now);
+    if (this.#newest[this.#leader(now)] + this.#offset - now > this.#max) this.#startAt(now);
   }
 
   /**
@@ -140,6 +144,7 @@ export class PlayBuffer {
     this.#queue = [];
     this.#offset = null;
     this.#newest = { video: -Infinity, audio: -Infinity };
+    this.#came = { video: -Infinity, audio: -Infinity };
     this.#soundFrom = -Infinity;
   }
 
@@ -153,7 +158,9 @@ export class PlayBuffer {
   // The newest tag is played `target` after it came. Pictures before that are still decoded, at once; sound is not.
   /** @param {number} now */
   #startAt(now) {
-    this.#soundFrom = this.#newestOfAll() + (now - this.#newestCame) - this.#target;
+    const leader = this.#leader(now);
+    const waited = now - this.#came[leader];
+    this.#soundFrom = this.#newest[leader] + (Number.isFinite(waited) ? waited : 0) - this.#target;
     this.#offset = now - this.#soundFrom;
     this.#spare = { since: now, ms: Infinity };
   }
@@ -177,6 +184,11 @@ export class PlayBuffer {
     this.#offset = (this.#offset ?? 0) + ms;
     if (ms < 0) this.#soundFrom = now - this.#offset;
     this.#spare = { since: now, ms: Infinity };
+  }
+
+  /** The kind that the clock follows: sound while there is any, for a gap in it is heard. @param {number} now */
+  #leader(now) {
+    return now - this.#came.audio < SILENT_MS ? 'audio' : 'video';
   }
 
   #newestOfAll() {
