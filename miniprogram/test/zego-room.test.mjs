@@ -133,6 +133,20 @@ test('the audience has its name with no one, since it may not set attributes', a
   assert.deepEqual(asked(world, 'set_room_attribute'), []);
 });
 
+test('who may publish only later has their name from then on, and whose name was lost says it again', async () => {
+  const { world } = await loggedIn({ user: { userID: 'alice', userName: 'A' }, reply: { role: 'audience' } });
+  await world.socket.say({ seq: 1, event: 'role_changed', uid: 'alice', role: 'host' });
+  assert.equal(asked(world, 'set_room_attribute').length, 1);
+  await world.socket.grant('set_room_attribute');
+  await world.socket.say({ seq: 2, event: 'room_attribute', key: 'zego_name:alice', value: 'A', by: 'alice', at: 1 });
+  await world.socket.drop();
+  await world.pass(1000);
+  await world.socket.open();
+  await world.socket.refuse('resume', 'resume_impossible');
+  await world.socket.grant('join', joinReply({ session: 's2' }));
+  assert.equal(world.socket.last('set_room_attribute')['value'], 'A');
+});
+
 test('logging out tells of it at once and leaves nothing running', async () => {
   const { world, zg, news } = await loggedIn();
   news();

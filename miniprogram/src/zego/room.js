@@ -204,6 +204,9 @@ export class Room {
     inRoom('stream-removed', (uid, stream) => this.#streamRemoved(uid, stream));
     inRoom('stream-attribute', (stream, key, value) => this.#streamAttribute(stream, key, value));
     inRoom('room-attribute', (key, value, by) => this.#roomAttribute(key, value ?? '', by));
+    inRoom('role', () => {
+      if (!this.#named) this.#sayName();
+    });
     inRoom('message', (message) => this.#message(message));
     inRoom('token-expiring', () => this.#host.emitter.emit('tokenWillExpire', this.id));
   }
@@ -308,7 +311,12 @@ export class Room {
   /** @param {string} key @param {string} value @param {Uid} [by] */
   #roomAttribute(key, value, by) {
     const owner = nameOwner(key);
-    if (owner !== null) return this.#tellUnnamed(owner);
+    if (owner !== null) {
+      this.#tellUnnamed(owner);
+      // The room was a new one when this user came back, or somebody took them for lost.
+      if (owner === this.userID && value === '' && this.#named) this.#sayName();
+      return;
+    }
     if (by !== undefined && uidKey(by) === this.userID) return;
     const updateUser = by === undefined ? { userID: '', userName: '' } : this.user(by);
     this.#bulletin.roomExtraInfo({ key, value, updateUser, updateTime: Date.now() });
