@@ -7,7 +7,7 @@ import { launch } from 'queqiao-emulator';
 import { report, summary } from './lib/content.mjs';
 import { assertNoErrors, CAST, FEWEST, Guest, SOON, SPAN } from './lib/guest.mjs';
 import { phoneCamera, record } from './lib/phone.mjs';
-import { scopeOf, sleep } from './lib/scope.mjs';
+import { scopeOf, sleep, until } from './lib/scope.mjs';
 import { suite } from './lib/suite.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -18,6 +18,16 @@ const LOOK_MS = 1_500;
 const s = suite();
 
 /** @typedef {keyof typeof CAST} Name */
+
+/** A browser in a room, that publishes both tracks. @param {import('./lib/scope.mjs').Scope} scope @param {Name} who @param {string} room */
+async function openGuest(scope, who, room) {
+  const guest = await Guest.open(s, scope, who, { query: `app=demo&room=${room}` });
+  // What is not open when it joins is not published.
+  await until('the microphone', SOON, async () => Number(await guest.on('meter').getAttribute('aria-valuenow')) > 10);
+  await guest.on('preview').locator('video').waitFor();
+  await guest.join();
+  return guest;
+}
 
 /** A phone with the demo on it. */
 class Phone {
@@ -115,10 +125,9 @@ function stepsOf(t, diagnosis) {
   };
 }
 
-test('the demo holds a call with a browser and with another phone', { timeout: 120_000 }, async (t) => {
+test('the demo holds a call with a browser and with another phone', { timeout: 180_000 }, async (t) => {
   const scope = scopeOf(t);
-  const alice = await Guest.open(s, scope, 'alice', { query: 'app=demo&room=demo' });
-  await alice.join();
+  const alice = await openGuest(scope, 'alice', 'demo');
   const phone = await Phone.open(scope, 'phone');
   const { emulator } = phone;
   const step = stepsOf(t, async () => `${phone.lines.slice(-30).join('\n')}\n${emulator.page.tree()}\n${await alice.diagnosis()}`);
@@ -230,8 +239,7 @@ test('the first page in the documentation is a call', { timeout: 90_000 }, async
   assert.ok(files.has('app.json') && files.has('pages/call/call.js') && files.has('pages/call/call.wxml'));
   files.set('lib/queqiao.js', await readFile(`${DEMO}/lib/queqiao.js`, 'utf8'));
   files.set('images/waiting.png', /** @type {any} */ (await readFile(`${DEMO}/images/waiting.png`)));
-  const bob = await Guest.open(s, scope, 'bob', { query: 'app=demo&room=first' });
-  await bob.join();
+  const bob = await openGuest(scope, 'bob', 'first');
   const phone = await Phone.open(scope, 'phone', { dir: { files }, start: 'pages/call/call?room=first&uid=phone' });
   await bob.hears(['phone']);
   await bob.sees(t, 'phone');

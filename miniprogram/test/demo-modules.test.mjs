@@ -182,7 +182,7 @@ const player = (uid, more = {}) => ({
 
 /** @param {object} scene */
 const stage = (scene) => arrange({
-  pushers: [], players: [], uid: 1, participant: () => ({ platform: 'web', state: 'connected' }), level: () => 0, shown: true, mic: 'live',
+  pushers: [], players: [], published: 0, uid: 1, participant: () => ({ platform: 'web', state: 'connected' }), level: () => 0, shown: true, mic: 'live',
   focus: null, lying: false, texts: textsIn('en'), ...scene,
 });
 
@@ -217,6 +217,13 @@ test('oneself lies in the corner of the only other, and is enlarged by a tap', (
 test('the audience sees two people side by side, neither in a corner', () => {
   const { players } = stage({ players: [player('a'), player('b')] });
   assert.ok(players.every(({ style }) => style.endsWith('z-index:1')));
+});
+
+test('who is not shown because a phone plays no more is counted', () => {
+  const players = ['a', 'b', 'c', 'd', 'e', 'f'].map((uid) => player(uid));
+  assert.equal(stage({ players, published: 6 }).hidden, '');
+  assert.match(stage({ players, published: 8 }).hidden, /^A phone plays 6 streams at most; 2 more/);
+  assert.equal(stage({ players: players.slice(1), published: 8 }).hidden, '', 'one is about to be shown');
 });
 
 test('items keep what the components need', () => {

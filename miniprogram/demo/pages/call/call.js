@@ -8,8 +8,6 @@ const { invitePath, newUid, readOptions } = require('../../utils/room.js');
 const { Session } = require('./session.js');
 const { arrange } = require('./stage.js');
 
-/** The SDK receives as many streams at once: phones show black pictures beyond that. */
-const MAX_PLAYERS = 6;
 /** How long a line over the stage can be read. */
 const NOTICE_MS = 5000;
 /** Beyond it the oldest messages go. */
@@ -25,7 +23,6 @@ Page({
   data: {
     t: {},
     room: '',
-    maxPlayers: MAX_PLAYERS,
     phase: 'joining',
     reconnecting: false,
     role: /** @type {State['role']} */ ('host'),
@@ -92,8 +89,9 @@ Page({
     this.setData({ phase: 'joining', role, video, mic: 'live', camera: 'live', fault: '', reason: '', duration: '' });
     this.session = new Session(this.call, {
       changed: (state) => this.changed(state),
-      media: (media) => {
-        this.media = media;
+      media: ({ pushers, players }) => {
+        // A pusher keeps to what it began with: WeChat's sound lags by seconds when its camera comes and goes.
+        this.media = { pushers: pushers.map((item) => ({ ...item, video: this.data.video })), players };
         this.refresh();
       },
       people: () => this.refresh(),
@@ -133,8 +131,9 @@ Page({
     if (this.session === undefined) return;
     const { client } = this.session;
     const { video, camera, mic, lying } = this.data;
-    const { pushers, players } = arrange({
+    const stage = arrange({
       ...this.media,
+      published: client.streams.length,
       uid: client.uid === undefined ? this.call.uid : client.uid,
       participant: (uid) => client.participant(uid),
       level: (uid) => this.session.level(uid),
@@ -144,13 +143,7 @@ Page({
       lying,
       texts: this.texts,
     });
-    const more = players.length < MAX_PLAYERS ? 0 : client.streams.length - players.length;
-    this.setData({
-      pushers,
-      players,
-      hidden: more > 0 ? this.texts.say('hidden', { max: MAX_PLAYERS, count: more }) : '',
-      level: client.uid === undefined ? 0 : this.session.level(client.uid),
-    });
+    this.setData({ ...stage, level: client.uid === undefined ? 0 : this.session.level(client.uid) });
     if (this.data.sheet === 'people') this.showPeople();
   },
 

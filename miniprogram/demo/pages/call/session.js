@@ -94,8 +94,9 @@ class Session {
   /** From voice to video: pictures need a pusher that begins with them. */
   startVideo() {
     return this.attempt(async () => {
-      this.set({ video: true, camera: 'live' });
       await this.client.publish({ video: true });
+      // The view has not written the new address yet: the pusher that gets it begins with its camera on.
+      this.set({ video: true, camera: 'live' });
     });
   }
 

@@ -6,6 +6,8 @@ const { hueOf, initialsOf, platformIcon } = require('../../utils/names.js');
 /** Narrower tiles, in parts of the stage, say less. */
 const SMALL = 32;
 const SMALL_LYING = 22;
+/** The SDK receives as many streams at once: phones show black pictures beyond that. */
+const MAX_PLAYERS = 6;
 /** The tile of oneself. */
 const ME = 'me';
 
@@ -13,6 +15,7 @@ const ME = 'me';
  * @typedef {object} Scene
  * @property {import('../../../src/core/view.js').PusherItem[]} pushers
  * @property {import('../../../src/core/view.js').PlayerItem[]} players
+ * @property {number} published how many streams of others there are in the room
  * @property {string | number} uid one's own
  * @property {(uid: string | number) => { platform: string, state: string } | undefined} participant
  * @property {(uid: string | number) => number} level of somebody's uplink, 0 unknown to 6 unusable
@@ -25,9 +28,10 @@ const ME = 'me';
 
 /**
  * @param {Scene} scene
- * @returns {{ pushers: object[], players: object[] }} the items with what their tiles show: the others first, oneself last
+ * @returns {{ pushers: object[], players: object[], hidden: string }} the items with what their tiles show, the others
+ *   first and oneself last; and that there are more streams than a phone plays
  */
-function arrange({ pushers, players, uid, participant, level, shown, mic, focus, lying, texts }) {
+function arrange({ pushers, players, published, uid, participant, level, shown, mic, focus, lying, texts }) {
   const ids = [...players.map(({ id }) => id), ...pushers.map(() => ME)];
   const focused = focus === null ? -1 : ids.indexOf(focus);
   const boxes = layout(ids.length, {
@@ -48,6 +52,10 @@ function arrange({ pushers, players, uid, participant, level, shown, mic, focus,
       level: level(uid),
       veil: veilOf(item.phase, 'connected', texts.t),
     })),
+    // Fewer players than that are about to be more.
+    hidden: players.length >= MAX_PLAYERS && published > players.length
+      ? texts.say('hidden', { max: MAX_PLAYERS, count: published - players.length })
+      : '',
   };
 }
 
