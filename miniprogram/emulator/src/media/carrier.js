@@ -71,6 +71,7 @@ class Carrier {
 
   /** As when the network breaks: the server hears no goodbye, and the component learns that it is lost. */
   cut() {
+    this.#failure ??= FAILURE.BROKEN;
     return this.process.kill();
   }
 

@@ -17,6 +17,8 @@ import { greyPng } from './png.js';
  * @property {number} [retries] attempts to reconnect; 3
  * @property {number} [backgroundPushMs] how long a pusher goes on in the background; 180000
  * @property {'silence' | 'stop'} [microphoneOff] what a pusher sends while `enable-mic` is false; silence
+ * @property {number} [cameraOffDelayMs] by how much the sound lags once the camera is switched off in mid-stream, a
+ *   defect of WeChat that reaches 2 to 3 seconds; 0
  * @property {{ camera?: boolean, microphone?: boolean }} [denied] what the user has forbidden
  */
 

@@ -3,6 +3,7 @@
  */
 import { PUSHES, PushCarrier } from './carrier.js';
 import { FAILURE } from './codes.js';
+import { DelayLine } from './delay-line.js';
 import { shown } from './ffmpeg-log.js';
 import { messageUnit } from './h264.js';
 import { callMethod, Reporter, TemporaryFiles } from './host.js';
@@ -84,6 +85,8 @@ export class LivePusher {
   /** @type {PushCarrier | null} */
   #carrier = null;
   #meter = new Meter(0);
+  /** Sound on its way to the connection. @type {DelayLine<import('./joiner.js').JoinedTag>} */
+  #soundLine = new DelayLine();
   /** Whether pictures are left out until the next keyframe. */
   #skipping = false;
   #background = false;
@@ -326,7 +329,7 @@ export class LivePusher {
           this.#size = size;
           this.#drive(() => this.#machine.encoded(size));
         },
-        output: (kind, tag) => this.#send(kind, tag),
+        output: (kind, tag) => this.#output(kind, tag),
         failed: (kind, worked) => this.#onEncoderFailed(kind, worked),
         cameraFailed: () => this.#drive(() => this.#machine.broken(-1301)),
       },
@@ -349,10 +352,21 @@ export class LivePusher {
   }
 
   /** @param {'video' | 'audio'} kind @param {import('./joiner.js').JoinedTag} tag */
-  #send(kind, { bytes, config, keyframe, timestamp }) {
+  #output(kind, tag) {
+    const now = performance.now();
+    if (kind === 'video') {
+      this.#send(kind, tag, now);
+      return;
+    }
+    const lags = this.#picturesSent > 0 && !this.#attributes.enableCamera;
+    this.#soundLine.delay(lags ? (this.#host.device.cameraOffDelayMs ?? 0) : 0);
+    for (const sound of this.#soundLine.push(tag, now)) this.#send(kind, sound, now);
+  }
+
+  /** @param {'video' | 'audio'} kind @param {import('./joiner.js').JoinedTag} tag @param {number} now */
+  #send(kind, { bytes, config, keyframe, timestamp }, now) {
     const carrier = this.#carrier;
     if (!carrier || !this.#machine.published) return;
-    const now = performance.now();
     if (kind === 'video' && !config) {
       this.#skipping = this.#uplink.dropping || (this.#skipping && !keyframe);
       this.#follow(carrier.backlog, now);
@@ -396,6 +410,7 @@ export class LivePusher {
     const now = performance.now();
     this.#drive(() => this.#machine.publishing());
     this.#skipping = false;
+    this.#soundLine.clear();
     this.#meter = new Meter(now);
     if (this.#pipeline) carrier.write(this.#pipeline.begin());
     clearInterval(this.#netstatus);
