@@ -295,3 +295,28 @@ test('without a server there is nothing to join', async () => {
   await client.init('demo');
   assert.equal((await failure(client.joinChannel({ channelId: 'r1' }))).code, 901);
 });
+
+test('whatever a page calls, in whatever order, does no harm', async () => {
+  for (const reach of [load, inChannel]) {
+    const { world, plugin, client, news } = await reach();
+    const rtc = plugin.createRTC();
+    for (const value of [undefined, null, 0, '', 'x', {}, [], () => {}]) {
+      client.init(value, value, value);
+      client.joinChannel(value, value, value);
+      client.joinChannel({ channelId: value, uid: value, token: value });
+      client.renewToken(value);
+      client.on('error', value);
+      plugin.bindCall(new Owner()).playerState(value);
+      for (const name of ['startLocalPreview', 'stopLocalPreview', 'startLocalAudio', 'stopLocalAudio']) rtc[name](value);
+      if (value === null || typeof value === 'object') plugin.createRTC(value);
+    }
+    await world.pass(10);
+    rtc.startLocalAudio();
+    client.leaveChannel();
+    await world.pass(60_000);
+    news();
+    await world.pass(60_000);
+    assert.deepEqual([news(), world.timers], [[], 0]);
+    assert.ok(world.sockets.every(({ closed }) => closed));
+  }
+});

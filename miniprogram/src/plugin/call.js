@@ -54,7 +54,7 @@ export class Call {
    * @returns {PluginClient} always the same
    */
   createClient(options) {
-    if (options !== undefined) {
+    if (typeof options === 'object' && options !== null) {
       this.#client.off();
       const { platform, wx } = options;
       this.#surroundings = { ...(platform === undefined ? {} : { platform }), ...(wx === undefined ? {} : { wx }) };
@@ -67,7 +67,7 @@ export class Call {
    * @returns {Rtc} always the same
    */
   createRTC(options) {
-    if (options !== undefined) {
+    if (typeof options === 'object' && options !== null) {
       const { audio = true, video = true, cameraId } = options;
       this.#local.allowed = { audio: audio !== false, video: video !== false };
       this.#stages.facing(cameraId === 'back' ? 'back' : 'front');
