@@ -198,12 +198,20 @@ test('the demo holds a call with a browser and with another phone', { timeout: 1
   });
 
   const other = await Phone.open(scope, 'bob', { platform: 'ios' });
-  await step('another phone in the same room sees and hears the first', async (t) => {
+  await step('another phone joins by voice, and sees and hears the first', async (t) => {
+    other.tap('#voice');
+    await other.until('the choice', () => other.emulator.page.data.video === false);
     await other.join({ room: 'demo', uid: 'bob' });
     await other.seesAndHears(t, 'phone');
-    await phone.seesAndHears(t, 'bob');
     await alice.hears(['bob', 'phone']);
     await phone.until('three in the room', () => emulator.find('#people').text === '3 人');
+    await phone.until('a face', () => emulator.page.data.players.find((/** @type {any} */ { uid }) => uid === 'bob')?.face);
+  });
+
+  await step('a call by voice becomes one with pictures', async (t) => {
+    other.tap('#camera');
+    await phone.seesAndHears(t, 'bob');
+    await alice.sees(t, 'bob');
   });
 
   await step('who leaves is gone for the others at once, and back on the first page', async () => {

@@ -1,5 +1,9 @@
-/** The demo's first page in the emulator, without a server and without media. */
+/** The demo's pages in the emulator, without a server of Queqiao and without media. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { launch } from 'queqiao-emulator';
@@ -67,4 +71,33 @@ test('a call by voice asks for the microphone alone', async (t) => {
   emulator.find('#join').tap();
   await emulator.until(() => emulator.modals.length === 1, { what: 'a question', timeoutMs: 2_000 });
   assert.doesNotMatch(emulator.modals[0].content, /摄像头/);
+});
+
+test('a back end is asked for a token for this user, and a call without one says why it ended', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'queqiao-test-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const config = join(folder, 'config.js');
+  writeFileSync(config, "module.exports = { server: 'https://media.example', app: 'shop', tokenUrl: 'https://api.example/token' };");
+  const asked = [];
+  const backEnd = createServer((request, response) => {
+    let body = '';
+    request.on('data', (part) => (body += part));
+    request.on('end', () => {
+      asked.push([request.method, request.url, JSON.parse(body)]);
+      response.writeHead(503).end();
+    });
+  });
+  await new Promise((resolve) => backEnd.listen(0, '127.0.0.1', resolve));
+  t.after(() => backEnd.close());
+  const { emulator, page } = await open(t, {
+    modules: { 'config.js': config },
+    server: `http://127.0.0.1:${backEnd.address().port}`,
+    start: 'pages/call/call?room=r1&uid=7&role=audience',
+  });
+  assert.match((await shown(emulator, '#ended')).text, /后端/);
+  assert.deepEqual(asked, [['POST', '/token', { app: 'shop', room: 'r1', uid: '7', role: 'audience' }]]);
+  assert.equal(page.data.pushers.length, 0);
+  emulator.find('#back').tap();
+  await emulator.until(() => emulator.page.route === 'pages/index/index', { what: 'the first page', timeoutMs: 2_000 });
+  assert.deepEqual(emulator.errors, []);
 });
