@@ -35,7 +35,7 @@ const en = {
   call_title: '{room} · Queqiao',
   joining: 'Joining',
   connected: 'Connected',
-  reconnecting: 'Connection lost, reconnecting',
+  reconnecting: 'Reconnecting',
   count: '{count} here',
   me: 'Me',
   alone: 'You are the first',
