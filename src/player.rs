@@ -12,6 +12,7 @@ use queqiao_media::frame::AccessUnit;
 use queqiao_media::gop::squeeze;
 use queqiao_media::h264::ParameterSets;
 use queqiao_media::time::{Millis, StreamTime};
+use queqiao_room::signal::MediaKind;
 
 use crate::hub::{Consumer, Frame, Media, Seat, SourceId};
 
@@ -65,7 +66,9 @@ impl Player {
             replayed: None,
             awaiting_keyframe: true,
         };
-        player.replay(&stream.catch_up());
+        if seat.tracks().has(MediaKind::Video) {
+            player.replay(&stream.catch_up());
+        }
         player
     }
 
@@ -113,6 +116,13 @@ impl Player {
             self.replayed = None;
             self.awaiting_keyframe = true;
         }
+        let kind = match &frame.media {
+            Media::Audio(_) => MediaKind::Audio,
+            Media::Video { .. } => MediaKind::Video,
+        };
+        if !self.seat.tracks().has(kind) {
+            return;
+        }
         let (kind, time) = match &frame.media {
             Media::Audio(audio) => {
                 let time = wire_time(audio.time);
@@ -159,7 +169,7 @@ impl Player {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        let description = self.seat.stream().description();
+        let description = self.seat.description();
         let body = crate::rtmp::metadata(&description);
         // ffmpeg takes metadata at any other time for a text track.
         self.tags.push_back(Tag::Own { kind: TagKind::Script, time: Millis::ZERO, body });
@@ -188,6 +198,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
     use std::time::Instant;
+
+    use queqiao_room::signal::Tracks;
 
     use super::*;
     use crate::hub::testing::{Probe, aac_frame, picture};
@@ -259,6 +271,43 @@ mod tests {
                 (TagKind::Video, 2_066, 1),
             ]
         );
+    }
+
+    #[test]
+    fn a_player_gets_the_tracks_that_it_wants_and_is_told_of_no_other() {
+        for (tracks, expected) in [
+            (Tracks::Audio, vec![(TagKind::Script, 0, 2), (TagKind::Audio, 0, 0), (TagKind::Audio, 20, 1)]),
+            (
+                Tracks::Video,
+                vec![
+                    (TagKind::Script, 0, 2),
+                    (TagKind::Video, 0, 0),
+                    (TagKind::Video, 0, 1),
+                    (TagKind::Video, 40, 1),
+                ],
+            ),
+        ] {
+            let probe = Probe::new();
+            let publication = probe.publish();
+            let now = Instant::now();
+            publication.source().push_frame(now, aac_frame(0));
+            publication.source().push_frame(now, picture(0, true));
+            let mut player = Player::join(&probe.seat_for(tracks));
+            publication.source().push_frame(now, aac_frame(20));
+            publication.source().push_frame(now, picture(40, false));
+            let all = tags(&mut player);
+            let times: Vec<_> = summary(&all)
+                .into_iter()
+                .map(|(kind, time, form)| (kind, if form == 0 { 0 } else { time }, form))
+                .collect();
+            assert_eq!(times, expected);
+            let Some(Tag::Own { body, .. }) = all.first() else { panic!("metadata first") };
+            let named = |name: &[u8]| body.windows(name.len()).any(|window| window == name);
+            assert_eq!(
+                (named(b"audiocodecid"), named(b"videocodecid")),
+                (tracks == Tracks::Audio, tracks == Tracks::Video)
+            );
+        }
     }
 
     #[test]

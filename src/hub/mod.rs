@@ -92,7 +92,7 @@ impl Hub {
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
     pub(crate) fn play(self: &Arc<Self>, grant: &Grant) -> Result<Seat, HubError> {
-        Seat::take(self.stream(grant)?, self.settings.max_players)
+        Seat::take(self.stream(grant)?, grant.tracks(), self.settings.max_players)
     }
 
     /// The stream that `grant` is for, made if it is not there. It lives as long as someone publishes it or waits
@@ -117,7 +117,7 @@ impl Hub {
     pub(crate) fn play_published(self: &Arc<Self>, grant: &Grant) -> Result<Option<Seat>, HubError> {
         let stream = self.lock().get(grant.stream()).and_then(Weak::upgrade);
         let published = stream.filter(|stream| stream.is_published());
-        published.map(|stream| Seat::take(stream, self.settings.max_players)).transpose()
+        published.map(|stream| Seat::take(stream, grant.tracks(), self.settings.max_players)).transpose()
     }
 
     /// Becomes the publisher of the stream that `grant` is for. Whoever published it before is told and replaced.

@@ -9,7 +9,7 @@ use queqiao_media::gop::GopCache;
 use queqiao_media::h264::ParameterSets;
 use queqiao_media::time::StreamTime;
 use queqiao_room::StreamKey;
-use queqiao_room::signal::MediaKind;
+use queqiao_room::signal::{MediaKind, Tracks};
 use tokio::sync::watch;
 
 use super::frame::{Frame, Media, RtpUnit, SourceId};
@@ -246,15 +246,31 @@ const HANDOVER: StreamTime = StreamTime::new(35_000);
 /// A player's place in a stream. Dropping it gives the place up.
 pub(crate) struct Seat {
     stream: Arc<Stream>,
+    tracks: Tracks,
 }
 
 impl Seat {
-    pub(super) fn take(stream: Arc<Stream>, limit: usize) -> Result<Self, HubError> {
+    pub(super) fn take(stream: Arc<Stream>, tracks: Tracks, limit: usize) -> Result<Self, HubError> {
         if stream.players.fetch_add(1, Ordering::AcqRel) >= limit {
             stream.players.fetch_sub(1, Ordering::AcqRel);
             return Err(HubError::TooManyPlayers { limit });
         }
-        Ok(Self { stream })
+        Ok(Self { stream, tracks })
+    }
+
+    /// Which tracks its player wants.
+    pub(crate) const fn tracks(&self) -> Tracks {
+        self.tracks
+    }
+
+    /// What is known of these tracks. A single one is wanted whether or not the stream has it yet.
+    pub(crate) fn description(&self) -> Description {
+        let known = self.stream.description();
+        match self.tracks {
+            Tracks::Both => known,
+            Tracks::Audio => Description { video: false, audio: true, params: None, ..known },
+            Tracks::Video => Description { video: true, audio: false, config: None, ..known },
+        }
     }
 
     pub(crate) fn stream(&self) -> &Arc<Stream> {

@@ -8,6 +8,7 @@ use queqiao_media::aac;
 use queqiao_media::frame::{AacFrame, AccessUnit};
 use queqiao_media::h264::ParameterSets;
 use queqiao_media::time::StreamTime;
+use queqiao_room::signal::Tracks;
 use queqiao_room::{Apps, Demo, Grant, Loopback, Permission, UnixSeconds};
 use smallvec::smallvec;
 
@@ -67,7 +68,11 @@ impl Probe {
     }
 
     pub(crate) fn seat(&self) -> Arc<Seat> {
-        Arc::new(self.hub.play(&self.grant).unwrap())
+        self.seat_for(Tracks::Both)
+    }
+
+    pub(crate) fn seat_for(&self, tracks: Tracks) -> Arc<Seat> {
+        Arc::new(self.hub.play(&self.grant.clone().only(tracks)).unwrap())
     }
 
     pub(crate) fn hub(&self) -> (&Arc<Hub>, &Grant) {

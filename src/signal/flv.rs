@@ -84,7 +84,7 @@ impl Playing {
     async fn next(&mut self) -> Option<Bytes> {
         if !self.header_sent {
             self.header_sent = true;
-            let known = self.seat.stream().description();
+            let known = self.seat.description();
             let unknown = !known.audio && !known.video;
             return Some(Bytes::copy_from_slice(&mux::file_header(
                 known.audio || unknown,

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::secret::is_guessable;
+use crate::signal::Tracks;
 use crate::token::{Asked, open};
 use crate::{
     AppId, Claims, Error, MIN_SECRET_BYTES, Pass, Permission, Role, RoomId, Scope, Secret, StreamKey, Uid,
@@ -123,7 +124,7 @@ impl Apps {
         let asked = Asked { app: &stream.app, room: &stream.room, uid: &stream.uid };
         let bearer = self.bearer(token, &asked, now)?;
         bearer.check(&stream.uid, permission)?;
-        Ok(Grant { stream: stream.clone(), permission, bearer })
+        Ok(Grant { stream: stream.clone(), permission, tracks: Tracks::Both, bearer })
     }
 
     /// Decides whether the bearer of `token` may enter a room under this uid.
@@ -227,6 +228,7 @@ impl From<Claims> for Bearer {
 pub struct Grant {
     pub(crate) stream: StreamKey,
     pub(crate) permission: Permission,
+    pub(crate) tracks: Tracks,
     pub(crate) bearer: Bearer,
 }
 
@@ -241,6 +243,19 @@ impl Grant {
     #[must_use]
     pub const fn permission(&self) -> Permission {
         self.permission
+    }
+
+    /// Which tracks of the stream it is for, whether the stream has them or not.
+    #[must_use]
+    pub const fn tracks(&self) -> Tracks {
+        self.tracks
+    }
+
+    /// The same right for these tracks alone.
+    #[must_use]
+    pub const fn only(mut self, tracks: Tracks) -> Self {
+        self.tracks = tracks;
+        self
     }
 
     /// The room it is for.

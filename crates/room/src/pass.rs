@@ -1,4 +1,5 @@
 use crate::app::Bearer;
+use crate::signal::Tracks;
 use crate::{AppId, Error, Grant, Permission, Role, RoomId, StreamKey, StreamKind, Uid, UnixSeconds};
 
 /// The right to be in a room under one uid, given by [`crate::Apps::admit`] or drawn from a [`Grant`].
@@ -58,7 +59,7 @@ impl Pass {
             return Err(Error::WrongUid);
         }
         let stream = StreamKey { app: self.app.clone(), room: self.room.clone(), uid: uid.clone(), kind };
-        Ok(Grant { stream, permission, bearer: self.bearer.clone() })
+        Ok(Grant { stream, permission, tracks: Tracks::Both, bearer: self.bearer.clone() })
     }
 }
 

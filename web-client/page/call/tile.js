@@ -49,6 +49,8 @@ export class TileView {
   /** @type {ReturnType<TileActions['trackOf']>} */
   #playing = null;
   #mirrored = false;
+  /** Whether the track that plays has brought a picture: one of a phone that sends sound alone never does. */
+  #pictured = false;
   /** @type {import('./layout.js').Box | null} */
   #box = null;
   element;
@@ -77,6 +79,10 @@ export class TileView {
     this.element.addEventListener('dblclick', () => actions.pin(id));
     // The size of a picture is known, and may change, only while it plays.
     for (const event of ['resize', 'loadedmetadata']) this.#media.addEventListener(event, () => this.fit(), true);
+    this.#media.addEventListener('loadeddata', () => {
+      this.#pictured = true;
+      this.#show();
+    }, true);
   }
 
   get tile() {
@@ -90,7 +96,6 @@ export class TileView {
     const { element } = this;
     const shown = tile.track !== '';
     element.classList.toggle('self', person.self);
-    element.classList.toggle('shown', shown);
     element.classList.toggle('away', !person.connected);
     element.classList.toggle('pinned', look.pinned);
     element.classList.toggle('large', look.large);
@@ -106,6 +111,11 @@ export class TileView {
     put(this.#menu, 'tile.menu', { name: person.key }, 'aria-label');
     put(element, stream === 'screen' ? 'tile.screen' : person.self ? 'tile.you' : 'tile.camera', { name: person.key }, 'aria-label');
     this.#play(tile, look);
+    this.#show();
+  }
+
+  #show() {
+    this.element.classList.toggle('shown', this.#playing !== null && this.#pictured);
   }
 
   /** @param {Tile} tile @param {TileLook} look */
@@ -136,7 +146,10 @@ export class TileView {
     const mirror = tile.person.self && tile.stream === 'camera' && look.mirror;
     const track = tile.track === '' ? null : this.#actions.trackOf(tile);
     if (track === this.#playing && (track === null || mirror === this.#mirrored)) return;
-    if (this.#playing && this.#playing !== track) this.#playing.stop();
+    if (this.#playing !== track) {
+      this.#playing?.stop();
+      this.#pictured = false;
+    }
     this.#playing = track;
     this.#mirrored = mirror;
     track?.play(this.#media, { mirror, fit: tile.stream === 'screen' ? 'contain' : 'cover' });

@@ -143,7 +143,7 @@ impl Room {
         kind: StreamKind,
         tracks: Tracks,
     ) -> Result<Subscribed, Refusal> {
-        let grant = self.seated(seat)?.pass.grant(of, kind, Permission::Play)?;
+        let grant = self.seated(seat)?.pass.grant(of, kind, Permission::Play)?.only(tracks);
         let target = self.participants.get(of).ok_or_else(|| Refusal::NoSuchParticipant(of.clone()))?;
         let stream = target.streams.get(&kind).ok_or(Refusal::NoSuchStream(kind))?;
         let has = |media| stream.tracks.has(media) && tracks.has(media);
