@@ -22,6 +22,7 @@ export const PUSHER_CODES = {
   4998: 'microphone switched',
   4999: 'muting switched',
   5000: 'suspended, push stopped',
+  5001: 'interrupted by a call',
   [-1301]: 'the camera could not be opened',
   [-1303]: 'video encoding failed',
   [-1304]: 'audio encoding failed',

@@ -117,7 +117,7 @@ export class TemporaryFiles {
 /**
  * Calls one of the methods that a context has.
  * @param {string} name of the operation, for `errMsg`
- * @param {Record<string, (options: Record<string, unknown>) => object | void>} methods
+ * @param {Record<string, (options: Record<string, unknown>) => object | void | Promise<object | void>>} methods
  * @param {string} method
  * @param {unknown} options
  * @returns {Promise<CallResult>} rejects with `{ errMsg }`
@@ -126,7 +126,7 @@ export async function callMethod(name, methods, method, options) {
   const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
   if (!run) throw { errMsg: `${name}:fail ${method} is not supported` };
   try {
-    const result = run(typeof options === 'object' && options !== null ? { ...options } : {});
+    const result = await run(typeof options === 'object' && options !== null ? { ...options } : {});
     return { errMsg: `${name}:ok`, ...result };
   } catch (error) {
     throw { errMsg: `${name}:fail ${error instanceof Error ? error.message : String(error)}` };

@@ -75,6 +75,8 @@ export class LivePlayer {
   #meter = new Meter(0);
   #hidden = false;
   #background = false;
+  /** Whether sound goes on in the background. */
+  #backgroundPlayback = false;
   #fullScreen = false;
   #framesShown = 0;
   #secondsPlayed = 0;
@@ -159,7 +161,8 @@ export class LivePlayer {
   }
 
   /**
-   * The mini-program goes to the background, or comes back: nothing is seen or heard meanwhile, the stream goes on.
+   * The mini-program goes to the background, or comes back: nothing is seen meanwhile, nor heard
+   * unless the page has asked for it; the stream goes on.
    * @param {boolean} on
    */
   background(on) {
@@ -236,11 +239,18 @@ export class LivePlayer {
     },
     requestFullScreen: ({ direction }) => this.#fill(true, typeof direction === 'number' ? direction : 0),
     exitFullScreen: () => this.#fill(false, 0),
+    requestBackgroundPlayback: () => {
+      this.#backgroundPlayback = true;
+    },
+    exitBackgroundPlayback: () => {
+      this.#backgroundPlayback = false;
+    },
   };
 
   get #audible() {
     const { muted, muteAudio } = this.#attributes;
-    return !muted && !muteAudio && !this.#background && !this.#machine.paused;
+    const covered = this.#background && !this.#backgroundPlayback;
+    return !muted && !muteAudio && !covered && !this.#machine.paused;
   }
 
   get #visible() {

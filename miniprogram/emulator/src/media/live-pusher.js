@@ -7,6 +7,7 @@ import { DelayLine } from './delay-line.js';
 import { shown } from './ffmpeg-log.js';
 import { messageUnit } from './h264.js';
 import { callMethod, Reporter, TemporaryFiles } from './host.js';
+import { Music } from './music.js';
 import { Meter, NETSTATUS_MS } from './netstatus.js';
 import { rateBounds, sizeOnWire } from './picture-size.js';
 import { Pipeline } from './pipeline.js';
@@ -77,6 +78,7 @@ export class LivePusher {
   #attributes;
   #report;
   #machine;
+  #music;
   #files = new TemporaryFiles();
   #uplink = new Uplink();
   #waiting;
@@ -91,6 +93,7 @@ export class LivePusher {
   #skipping = false;
   #background = false;
   #paused = false;
+  #interrupted = false;
   #previewing = false;
   #torch = false;
   #zoom = 1;
@@ -112,6 +115,7 @@ export class LivePusher {
     this.#host = host;
     this.#attributes = withDefaults(attributes);
     this.#report = new Reporter(host, 'pusher');
+    this.#music = new Music(host, this.#report);
     const { retries, retryDelayMs, backgroundPushMs: backgroundMs } = host.device;
     this.#machine = new PusherMachine({ platform: host.platform, retries, retryDelayMs, backgroundMs });
     this.#waiting = new WaitingImage(
@@ -171,7 +175,7 @@ export class LivePusher {
    */
   call(method, options) {
     if (this.#closed) return Promise.reject({ errMsg: 'operateLivePusher:fail the pusher is gone' });
-    return callMethod('operateLivePusher', this.#methods, method, options);
+    return callMethod('operateLivePusher', { ...this.#music.methods, ...this.#methods }, method, options);
   }
 
   /**
@@ -182,6 +186,17 @@ export class LivePusher {
     if (this.#closed || this.#background === on) return;
     this.#background = on;
     this.#drive(() => this.#machine.background(on, performance.now()));
+    this.#apply();
+  }
+
+  /**
+   * A phone call takes the microphone, or gives it back.
+   * @param {boolean} on
+   */
+  interrupt(on) {
+    if (this.#closed || this.#interrupted === on) return;
+    this.#interrupted = on;
+    if (on) this.#drive(() => this.#machine.interrupted());
     this.#apply();
   }
 
@@ -196,6 +211,7 @@ export class LivePusher {
       this.#stop();
       this.#closed = true;
       this.#report.close();
+      this.#music.stop();
       clearTimeout(this.#wake);
       this.#previewing = false;
       this.#apply();
@@ -239,7 +255,8 @@ export class LivePusher {
 
   get #silent() {
     const { enableMic, muted } = this.#attributes;
-    return !enableMic || muted || this.#covered || this.#host.device.denied?.microphone === true;
+    const taken = this.#covered || this.#interrupted || this.#host.device.denied?.microphone === true;
+    return !enableMic || muted || taken;
   }
 
   /** What the encoder makes of pictures; null without a camera. */
@@ -321,6 +338,7 @@ export class LivePusher {
     const pipeline = new Pipeline({
       ffmpeg: this.#host.ffmpeg,
       camera: this.#host.device.camera,
+      mixer: this.#music.mixer,
       now: () => performance.now(),
       wallNow: () => Date.now(),
       events: {

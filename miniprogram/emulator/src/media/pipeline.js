@@ -61,6 +61,7 @@ class Stage {
 export class Pipeline {
   #ffmpeg;
   #camera;
+  #mixer;
   #events;
   #now;
   #wallNow;
@@ -86,13 +87,15 @@ export class Pipeline {
    * @param {object} options
    * @param {string} options.ffmpeg
    * @param {import('./camera.js').Camera} options.camera
+   * @param {import('./mixer.js').Mixer} options.mixer of the sound
    * @param {PipelineEvents} options.events
    * @param {() => number} options.now milliseconds, never backwards
    * @param {() => number} options.wallNow milliseconds since 1970
    */
-  constructor({ ffmpeg, camera, events, now, wallNow }) {
+  constructor({ ffmpeg, camera, mixer, events, now, wallNow }) {
     this.#ffmpeg = ffmpeg;
     this.#camera = camera;
+    this.#mixer = mixer;
     this.#events = events;
     this.#now = now;
     this.#wallNow = wallNow;
@@ -206,9 +209,9 @@ export class Pipeline {
     }
     const count = due - this.#sample;
     if (count < BLOCK_SECONDS * rate) return;
-    const samples = plan.silent ? new Int16Array(count * channels) : this.#camera.samples(this.#sample, count);
+    const mixed = this.#mixer.mix(this.#camera.samples(this.#sample, count), channels);
     this.#sample = due;
-    this.#audio.write(samples);
+    this.#audio.write(plan.silent ? new Int16Array(count * channels) : mixed);
   }
 
   /** @param {import('./encoders.js').AudioForm} form */

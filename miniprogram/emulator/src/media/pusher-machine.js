@@ -178,6 +178,11 @@ export class PusherMachine {
     if (this.#running && this.#platform === 'ios') this.#code(code);
   }
 
+  /** A call has taken the microphone. */
+  interrupted() {
+    if (this.#running) this.#code(5001);
+  }
+
   /**
    * The mini-program goes to the background or comes back.
    * @param {boolean} on
