@@ -43,6 +43,7 @@ javascript() {
   npx --no-install tsc --noEmit -p web-client
   npx --no-install tsc --noEmit -p web-client/core
   npx --no-install tsc --noEmit -p miniprogram
+  npx --no-install tsc --noEmit -p miniprogram/demo
   npx --no-install tsc --noEmit -p miniprogram/emulator
   npx --no-install tsc --noEmit -p tests
   npx --no-install tsc --noEmit -p benches

@@ -120,6 +120,21 @@ test('a pusher is live by its code, or by its figures where the code is left out
   }
 });
 
+test('one’s own tracks are as one has muted them, or as an admin has', async () => {
+  const { world, client } = await inRoom();
+  assert.equal(client.localTrack('audio'), 'absent');
+  const publishing = client.publish({ video: false });
+  await world.socket.grant('publish', { stream: 'camera', rtmp: PUSH });
+  await publishing;
+  assert.deepEqual([client.localTrack('audio'), client.localTrack('video')], ['live', 'absent']);
+  const muting = client.mute('audio', true);
+  await world.socket.grant('mute', { state: 'muted' });
+  assert.equal(await muting, 'muted');
+  assert.equal(client.localTrack('audio'), 'muted');
+  await world.socket.say({ seq: 1, event: 'muted', uid: 1, stream: 'camera', kind: 'audio', state: 'blocked', by: 9 });
+  assert.equal(client.localTrack('audio'), 'blocked');
+});
+
 test('what a page passes on may be anything', async () => {
   const { client, news } = await inRoom();
   news();

@@ -100,12 +100,35 @@ test('a pusher that has given up is built anew with a new address, and later eve
   assert.equal(new Set(keys).size, 3);
 });
 
+test('a pusher that the page has built anew is not built anew once more', async () => {
+  const { world, client, view } = await bound();
+  const publishing = client.publish();
+  await world.socket.grant('publish', { stream: 'camera', rtmp: PUSH });
+  await publishing;
+  view.pusherState({ detail: { code: -1307 } });
+  const again = client.publishAgain();
+  await world.socket.grant('publish', { stream: 'camera', rtmp: `${PUSH}2` });
+  await again;
+  await world.pass(2_000);
+  assert.equal(world.socket.asked.filter((type) => type === 'publish').length, 2);
+});
+
+test('a pusher that WeChat has stopped in the background is built anew', async () => {
+  const { world, client, view } = await bound();
+  const publishing = client.publish();
+  await world.socket.grant('publish', { stream: 'camera', rtmp: PUSH });
+  await publishing;
+  view.pusherState({ detail: { code: 5000 } });
+  await world.pass(500);
+  assert.equal(world.socket.asked.filter((type) => type === 'publish').length, 2);
+});
+
 test('a pusher that may not use the camera is not built anew', async () => {
   const { world, client, view } = await bound();
   const publishing = client.publish();
   await world.socket.grant('publish', { stream: 'camera', rtmp: PUSH });
   await publishing;
-  view.pusherState({ detail: { code: 10001 } });
+  view.pusherState({ type: 'error', detail: { errCode: 10001, errMsg: 'refused' } });
   await world.pass(4_000);
   assert.equal(world.socket.asked.filter((type) => type === 'publish').length, 1);
   assert.equal(client.pusher().phase, 'failed');

@@ -26,6 +26,8 @@ export class Conference {
   /** @type {Client | null} */
   #client = null;
   #leaving = false;
+  /** The last thing that was published, or is being. */
+  #publishing = Promise.resolve(true);
 
   /**
    * @param {object} context
@@ -70,6 +72,16 @@ export class Conference {
     this.#store.set({ view: 'call', joining: false, since: new Date(), panel: null });
     this.#refresh();
     this.#notify.announce('say.joined', { room: place.room });
+    if (place.role === 'host') await this.#publishWhatIsOn();
+    else this.#media.close();
+  }
+
+  /** Opens microphone and camera, one question after the other; who has joined meanwhile publishes what has come late. */
+  async openDevices() {
+    await this.#media.openMicrophone();
+    await this.#media.openCamera();
+    const { view, place } = this.#store.state;
+    if (view !== 'call') return;
     if (place.role === 'host') await this.#publishWhatIsOn();
     else this.#media.close();
   }
@@ -233,12 +245,17 @@ export class Conference {
   /**
    * @param {readonly (import('./sdk.js').LocalTrack | null)[]} tracks those that are not published yet are
    */
-  async #publish(tracks) {
-    const client = this.#client;
-    if (!client) return true;
-    const fresh = tracks.filter((track) => track !== null && !client.localTracks.includes(track));
-    if (fresh.length === 0) return true;
-    return this.#try(() => client.publish(/** @type {import('./sdk.js').LocalTrack[]} */ (fresh)));
+  #publish(tracks) {
+    // One after the other: what is being published now is not published once more.
+    const result = this.#publishing.then(async () => {
+      const client = this.#client;
+      if (!client) return true;
+      const fresh = tracks.filter((track) => track !== null && !client.localTracks.includes(track));
+      if (fresh.length === 0) return true;
+      return this.#try(() => client.publish(/** @type {import('./sdk.js').LocalTrack[]} */ (fresh)));
+    });
+    this.#publishing = result;
+    return result;
   }
 
   /** @param {import('./state.js').SourceName} name */

@@ -5,7 +5,6 @@ import { DEFAULT_RTMP_PORT } from './commands.js';
 import { Conference } from './conference.js';
 import { isLanguage, pickLanguage } from './i18n/index.js';
 import { lobby } from './lobby/lobby.js';
-import { openBoth } from './lobby/preview.js';
 import { LocalMedia } from './media.js';
 import { recall, remember } from './memory.js';
 import { Notices } from './notices.js';
@@ -59,7 +58,7 @@ async function openAllowed(context) {
   const states = await Promise.all(names.map((name) => navigator.permissions.query({ name })));
   await context.media.refresh();
   const { view, place } = context.store.state;
-  if (view === 'lobby' && place.role === 'host' && states.every(({ state }) => state === 'granted')) await openBoth(context);
+  if (view === 'lobby' && place.role === 'host' && states.every(({ state }) => state === 'granted')) await context.conference.openDevices();
 }
 
 async function start() {

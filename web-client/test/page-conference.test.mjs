@@ -60,6 +60,32 @@ test('who joins with devices on publishes them, and is shown with them', async (
   assert.equal(/** @type {any} */ (media.camera).options.config.cameraId, 'c1');
 });
 
+test('who joins before the camera is open publishes it when it is, and each track once', async () => {
+  const { createCameraVideoTrack } = sdk;
+  /** @type {() => void} */
+  let allow = () => {};
+  sdk.createCameraVideoTrack = async (...args) => {
+    await new Promise((resolve) => (allow = () => resolve(undefined)));
+    return createCameraVideoTrack.apply(sdk, args);
+  };
+  const opening = conference.openDevices();
+  await settle();
+  await conference.join();
+  assert.deepEqual(calls('publish').flat(2), [media.microphone]);
+  allow();
+  await opening;
+  await settle();
+  assert.deepEqual(calls('publish').flat(2), [media.microphone, media.camera]);
+});
+
+test('who joins as audience before the camera is open lets it go when it is', async () => {
+  store.set({ place: { ...store.state.place, role: 'audience' } });
+  const opening = conference.openDevices();
+  await conference.join();
+  await opening;
+  assert.deepEqual([calls('publish'), media.camera, media.microphone], [[], null, null]);
+});
+
 test('who joins with devices off publishes nothing until one is turned on', async () => {
   await conference.join();
   assert.deepEqual(calls('publish'), []);

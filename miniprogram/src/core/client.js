@@ -188,6 +188,17 @@ export class Client extends Emitter {
     return this.#core.publications.some((publication) => publication.stream === stream);
   }
 
+  /**
+   * How one of one's own tracks is: `absent`, `live`, `muted` by oneself or `blocked` by an admin.
+   *
+   * @param {Kind} kind
+   * @param {StreamName} [stream]
+   * @returns {TrackState}
+   */
+  localTrack(kind, stream = 'camera') {
+    return this.#core.publications.find((publication) => publication.stream === stream)?.state[kind] ?? 'absent';
+  }
+
   /** @param {StreamName} [stream] @returns {string | undefined} the address for the pusher */
   pushUrl(stream = 'camera') {
     return this.#addresses.push(stream);
@@ -335,7 +346,7 @@ export class Client extends Emitter {
   }
 
   /**
-   * What `bindstatechange` of the pusher has brought.
+   * What `bindstatechange` or `binderror` of the pusher has brought.
    *
    * @param {unknown} event the event itself, its `detail`, or one inside another as components pass it on
    * @param {StreamName} [stream]

@@ -38,6 +38,9 @@ export const PLAYER_CODES = {
 /** The two of the codes above after which only a new connection helps: three tries have failed. */
 export const NETWORK_LOST = { pusher: -1307, player: -2301 };
 
+/** WeChat has stopped the pusher in the background. */
+export const SUSPENDED = 5000;
+
 /** @typedef {{ phase: Phase, previous: Phase, code: number | null }} PhaseChange `code` is null if figures showed it */
 
 /**

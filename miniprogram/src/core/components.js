@@ -157,11 +157,11 @@ function viewOf(entry) {
 }
 
 /**
- * @param {unknown} event
+ * @param {unknown} event of `bindstatechange`, or of `binderror`, which brings refused permissions
  * @returns {number | null} its status code
  */
 export function codeOf(event) {
-  const code = Number(find(event, 'code'));
+  const code = Number(find(event, 'code') ?? find(event, 'errCode'));
   return Number.isInteger(code) ? code : null;
 }
 

@@ -1,4 +1,4 @@
-import { NETWORK_LOST } from './component.js';
+import { NETWORK_LOST, SUSPENDED } from './component.js';
 import { rotationOf } from './client.js';
 import { streamKey } from './addresses.js';
 
@@ -93,7 +93,8 @@ export class View {
     ]);
     for (const name of names) this.#on(name, () => this.#schedule());
     this.#on('push-state', (stream, { phase, code }) => {
-      if (phase === 'failed' && code === NETWORK_LOST.pusher) this.#restart(`push/${stream}`, () => this.#pushAgain(stream));
+      // What runs after a wait runs in the foreground: WeChat stops timers in the background.
+      if (phase === 'failed' && (code === NETWORK_LOST.pusher || code === SUSPENDED)) this.#restart(`push/${stream}`, () => this.#pushAgain(stream));
       this.#schedule();
     });
     this.#on('play-state', (uid, stream, { phase }) => {
@@ -103,7 +104,7 @@ export class View {
     this.#schedule();
   }
 
-  /** `bindstatechange` of the pusher, whose element has `data-stream`. @param {unknown} event */
+  /** `bindstatechange` or `binderror` of the pusher, whose element has `data-stream`. @param {unknown} event */
   pusherState(event) {
     this.#client.pusherState(event, datasetOf(event).stream);
   }
@@ -212,13 +213,14 @@ export class View {
 
   /** @param {StreamName} stream */
   #pushAgain(stream) {
-    if (this.#client.pushUrl(stream) === undefined) return;
+    // The page may have asked for another address itself.
+    if (this.#client.pusher(stream).phase !== 'failed') return;
     this.#client.publishAgain(stream).catch((cause) => this.#report(cause));
   }
 
   /** @param {Uid} uid @param {StreamName} stream */
   #playAgain(uid, stream) {
-    if (this.#client.play(uid, stream) === undefined) return;
+    if (this.#client.player(uid, stream).phase !== 'failed') return;
     this.#client.subscribe(uid, { stream }).catch((cause) => this.#report(cause));
   }
 

@@ -18,7 +18,7 @@ export function preview(context) {
   const screen = el('div', { class: 'media', testid: 'preview' });
   const meter = new Meter();
   const words = el('p');
-  const allow = button({ class: 'primary', say: 'device.ask', testid: 'allow', on: { click: () => void openBoth(context) } });
+  const allow = button({ class: 'primary', say: 'device.ask', testid: 'allow', on: { click: () => void conference.openDevices() } });
   const curtain = el('div', { class: 'curtain' }, icon('camera-off'), words, allow);
   const mic = round('mic', 'preview-mic', () => void conference.toggleMicrophone());
   const camera = round('camera', 'preview-camera', () => void conference.toggleCamera());
@@ -54,16 +54,6 @@ export function preview(context) {
     if (store.state.view === 'lobby') meter.show(store.state.sources.microphone.state === 'on' ? (media.microphone?.getVolumeLevel() ?? 0) : 0);
   }, METER_MS);
   return element;
-}
-
-/**
- * Opens both, one question after the other: one may be there without the other.
- *
- * @param {import('../context.js').Context} context
- */
-export async function openBoth({ media }) {
-  await media.openMicrophone();
-  await media.openCamera();
 }
 
 /** @param {'mic' | 'camera'} image @param {string} testid @param {() => void} act */

@@ -166,7 +166,8 @@ Page({
    * @param {WechatMiniprogram.CustomEvent<{ errCode: number }>} event
    */
   onPusherError(event) {
-    this.onPusherState({ ...event, detail: { code: event.detail.errCode } });
+    this.session.view.pusherState(event);
+    this.codeLog.add(event.detail.errCode, this.texts.t.me, new Date());
   },
 
   /** @param {unknown} event */

@@ -27,7 +27,7 @@ class Decoder {
 
   /**
    * @param {string} ffmpeg @param {string[]} args @param {DecoderEvents} events
-   * @param {{ onData: (chunk: Buffer) => void, onLine: (line: string) => void }} io
+   * @param {{ onData: (chunk: Buffer) => void, onLine?: (line: string) => void }} io
    */
   constructor(ffmpeg, args, events, io) {
     this.process = new Ffmpeg(ffmpeg, args, { input: true, ...io });
@@ -161,7 +161,7 @@ export class AudioDecoder extends Decoder {
    * @param {DecoderEvents & { onSound: (samples: Buffer, time: SoundTime) => void }} events
    */
   constructor(ffmpeg, rate, events) {
-    super(ffmpeg, AUDIO_ARGUMENTS, events, { onData: (chunk) => this.#onData(chunk), onLine: () => {} });
+    super(ffmpeg, AUDIO_ARGUMENTS, events, { onData: (chunk) => this.#onData(chunk) });
     this.rate = rate;
     this.#onSound = events.onSound;
     this.process.write(flvHeader({ video: false }));

@@ -24,7 +24,8 @@ const TO_FLV = ['-flush_packets', '1', '-flvflags', 'no_duration_filesize', '-f'
 /**
  * @typedef {object} EncoderEvents
  * @property {(data: Buffer, atMs: number) => void} onTag the body of a tag and when its content was captured
- * @property {(failed: boolean) => void} onEnd it has ended: by itself, which is a failure, or because it was told to
+ * @property {(failure: string | null) => void} onEnd it has ended: by itself, with what it said last, or because it was
+ *   told to
  */
 
 /** What both have in common: a process whose output is cut into tags. */
@@ -44,8 +45,8 @@ class Encoder {
         if (tag.type === type) events.onTag(tag.data, timeOf(contentOf(tag).part === 'frame'));
       }
     };
-    this.process = new Ffmpeg(ffmpeg, args, { input: true, onData, onLine: () => {} });
-    void this.process.exited.then(() => events.onEnd(!this.#ending));
+    this.process = new Ffmpeg(ffmpeg, args, { input: true, onData });
+    void this.process.exited.then(() => events.onEnd(this.#ending ? null : this.process.lastLine));
   }
 
   /** No more input: what is in it comes out, then it ends. */

@@ -348,16 +348,16 @@ export class LivePusher {
           this.#drive(() => this.#machine.encoded(size));
         },
         output: (kind, tag) => this.#output(kind, tag),
-        failed: (kind, worked) => this.#onEncoderFailed(kind, worked),
+        failed: (kind, worked, reason) => this.#onEncoderFailed(kind, worked, reason),
         cameraFailed: () => this.#drive(() => this.#machine.broken(-1301)),
       },
     });
     return pipeline;
   }
 
-  /** @param {'video' | 'audio'} kind @param {boolean} worked */
-  #onEncoderFailed(kind, worked) {
-    this.#host.log('warn', `an encoder of ${kind} ended by itself`);
+  /** @param {'video' | 'audio'} kind @param {boolean} worked @param {string} reason */
+  #onEncoderFailed(kind, worked, reason) {
+    this.#host.log('warn', `the encoder of ${kind} ended by itself: ${reason}`);
     if (worked && kind === 'video') this.#drive(() => this.#machine.encoderRestarted());
     else if (!worked) this.#drive(() => this.#machine.broken(kind === 'video' ? -1303 : -1304));
   }

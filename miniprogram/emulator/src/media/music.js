@@ -20,7 +20,6 @@ async function decodeSound(ffmpeg, path, rate) {
   const args = ['-hide_banner', '-nostdin', '-loglevel', 'error', '-i', path, '-vn', '-t', String(MAX_SECONDS)];
   const child = new Ffmpeg(ffmpeg, [...args, '-ac', '1', '-ar', String(rate), '-f', 's16le', 'pipe:1'], {
     onData: (chunk) => chunks.push(chunk),
-    onLine: () => {},
   });
   const timer = setTimeout(() => child.kill(), DECODE_MS);
   await child.exited;

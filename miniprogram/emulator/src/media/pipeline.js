@@ -36,8 +36,8 @@ const MAX_HELD_TAGS = 64;
  * @property {() => void} captured the camera has given a picture
  * @property {(size: { width: number, height: number }) => void} encoded
  * @property {(kind: 'video' | 'audio', tag: import('./joiner.js').JoinedTag) => void} output a tag to send
- * @property {(kind: 'video' | 'audio', worked: boolean) => void} failed an encoder ended by itself; `worked` tells
- *   whether anything had come out of it
+ * @property {(kind: 'video' | 'audio', worked: boolean, reason: string) => void} failed an encoder ended by itself;
+ *   `worked` tells whether anything had come out of it
  * @property {() => void} cameraFailed the camera threw
  */
 
@@ -223,10 +223,10 @@ export class Pipeline {
         worked = true;
         if (this.#audio === encoder) this.#send('audio', data, atMs);
       },
-      onEnd: (failed) => {
+      onEnd: (failure) => {
         if (this.#audio !== encoder) return;
         this.#audio = null;
-        if (failed) this.#events.failed('audio', worked);
+        if (failure !== null) this.#events.failed('audio', worked, failure);
       },
     });
     return encoder;
@@ -242,7 +242,7 @@ export class Pipeline {
     const stage = new Stage();
     stage.encoder = new VideoEncoder(this.#ffmpeg, form, {
       onTag: (data, atMs) => this.#onPicture(stage, data, atMs),
-      onEnd: (failed) => this.#onVideoEnd(stage, failed),
+      onEnd: (failure) => this.#onVideoEnd(stage, failure),
     });
     this.#stages.push(stage);
     this.#feeding = true;
@@ -262,16 +262,16 @@ export class Pipeline {
     else if (stage.held.length < MAX_HELD_TAGS) stage.held.push({ data, atMs });
   }
 
-  /** @param {Stage} stage @param {boolean} failed */
-  #onVideoEnd(stage, failed) {
+  /** @param {Stage} stage @param {string | null} failure */
+  #onVideoEnd(stage, failure) {
     const index = this.#stages.indexOf(stage);
     if (index < 0) return;
     const feeding = this.#feeding && index === this.#stages.length - 1;
     this.#stages.splice(index, 1);
     if (index === 0) this.#release();
-    if (!failed || !feeding) return;
+    if (failure === null || !feeding) return;
     this.#feeding = false;
-    this.#events.failed('video', stage.worked);
+    this.#events.failed('video', stage.worked, failure);
     const form = this.#plan?.encode ? this.#plan.video : null;
     if (form && stage.worked) this.#employ(form);
   }

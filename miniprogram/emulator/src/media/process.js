@@ -26,6 +26,8 @@ export class Ffmpeg {
   exited;
   #child;
   #ended = false;
+  /** What it said last: the reason, when it has ended by itself. */
+  lastLine = '';
   #rest = '';
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
@@ -51,7 +53,10 @@ export class Ffmpeg {
         resolve();
       };
       child.once('close', done);
-      child.once('error', done);
+      child.once('error', (error) => {
+        this.lastLine = error.message;
+        done();
+      });
     });
     // A pipe breaks when the process ends, which `exited` tells.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.on('error', () => {});
@@ -97,9 +102,11 @@ export class Ffmpeg {
 
   /** @param {string} text @param {((line: string) => void) | undefined} onLine */
   #log(text, onLine) {
-    if (!onLine) return;
     const lines = (this.#rest + text).split(/\r?\n/);
     this.#rest = (lines.pop() ?? '').slice(-MAX_LINE);
-    for (const line of lines) onLine(line);
+    for (const line of lines) {
+      if (line.trim() !== '') this.lastLine = line.slice(0, MAX_LINE);
+      onLine?.(line);
+    }
   }
 }

@@ -19,7 +19,6 @@ export async function decodeImage(ffmpeg, path, width, height) {
   const args = ['-hide_banner', '-nostdin', '-loglevel', 'error', '-i', path, '-frames:v', '1', '-vf', fit];
   const child = new Ffmpeg(ffmpeg, [...args, '-f', 'rawvideo', 'pipe:1'], {
     onData: (chunk) => chunks.push(chunk),
-    onLine: () => {},
   });
   const timer = setTimeout(() => child.kill(), DECODE_MS);
   await child.exited;
