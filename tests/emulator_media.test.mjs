@@ -1,6 +1,6 @@
 /** The emulator's live-pusher and live-player, against the server and a browser. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { LivePlayer } from '../miniprogram/emulator/src/media/live-player.js';
 import { LivePusher } from '../miniprogram/emulator/src/media/live-pusher.js';
@@ -142,6 +142,19 @@ async function stops(recording) {
 async function moves(recording) {
   const number = recording.lastNumber();
   await until('pictures of the camera', WAIT_MS, () => recording.lastNumber() > number + FPS);
+}
+
+/** How many ffmpegs this process has as children. */
+function ffmpegs() {
+  const own = readdirSync('/proc').filter((name) => {
+    try {
+      return new RegExp(`^\\d+ \\(ffmpeg\\) \\S ${process.pid} `).test(readFileSync(`/proc/${name}/stat`, 'utf8'));
+    } catch {
+      // Not a process, or one that has just ended.
+      return false;
+    }
+  });
+  return own.length;
 }
 
 test('a player and a browser see and hear what a pusher captures, and a player what a browser does', {
@@ -287,9 +300,8 @@ test('a refused push says so, tries again and fails', { timeout: 60_000 }, async
 test('components that are closed at any moment leave no process and no timer', { timeout: 60_000 }, async (t) => {
   const scope = scopeOf(t);
   const left = () => {
-    const children = spawnSync('ps', ['-o', 'comm=', '--ppid', String(process.pid)], { encoding: 'utf8' }).stdout;
     const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    return { ffmpegs: children.split('\n').filter((name) => name.startsWith('ffmpeg')).length, timers };
+    return { ffmpegs: ffmpegs(), timers };
   };
   const before = left();
   assert.equal(before.ffmpegs, 0);
@@ -298,6 +310,7 @@ test('components that are closed at any moment leave no process and no timer', {
     const { pusher, place } = push(scope, url);
     const { player, place: other } = play(scope, url);
     await sleep(ms);
+    if (ms > 0) assert.notEqual(ffmpegs(), 0);
     await Promise.all([pusher.close(), player.close()]);
     assert.deepEqual(left(), before, `after ${ms} ms`);
     const codes = [...place.codes, ...other.codes];
