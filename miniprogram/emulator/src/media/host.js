@@ -34,6 +34,14 @@ import { greyPng } from './png.js';
  * @property {(level: 'debug' | 'info' | 'warn' | 'error', text: string) => void} log
  */
 
+/**
+ * Attributes as pages set them: of the kinds of their defaults, with any value.
+ * @template T
+ * @typedef {{
+ *   -readonly [K in keyof T]: T[K] extends boolean ? boolean : T[K] extends number ? number : string
+ * }} Widened
+ */
+
 /** What a call of a context gives. @typedef {{ errMsg: string } & Record<string, unknown>} CallResult */
 
 /** Reports of one component, in the words of its platform, until it is closed. */

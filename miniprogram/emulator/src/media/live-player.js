@@ -33,7 +33,7 @@ export const PLAYER_DEFAULTS = Object.freeze({
 /** Bounds of the buffer in mode RTC where the page does not give others, in seconds. */
 const RTC_CACHE = Object.freeze({ minCache: 0.2, maxCache: 0.8 });
 
-/** @typedef {{ -readonly [K in keyof typeof PLAYER_DEFAULTS]: typeof PLAYER_DEFAULTS[K] extends boolean ? boolean : typeof PLAYER_DEFAULTS[K] extends number ? number : string }} PlayerAttributes */
+/** @typedef {import('./host.js').Widened<typeof PLAYER_DEFAULTS>} PlayerAttributes */
 
 /**
  * What a player is at.
@@ -99,7 +99,8 @@ export class LivePlayer {
 
   /**
    * @param {import('./host.js').MediaHost} host
-   * @param {Partial<PlayerAttributes> & Record<string, unknown>} attributes in camelCase; what is missing has its default
+   * @param {Partial<PlayerAttributes> & Record<string, unknown>} attributes in camelCase; what is missing has its
+   *   default
    */
   constructor(host, attributes) {
     this.#host = host;

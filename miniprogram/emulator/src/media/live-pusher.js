@@ -46,7 +46,7 @@ export const PUSHER_DEFAULTS = Object.freeze({
   zoom: false,
 });
 
-/** @typedef {{ -readonly [K in keyof typeof PUSHER_DEFAULTS]: typeof PUSHER_DEFAULTS[K] extends boolean ? boolean : typeof PUSHER_DEFAULTS[K] extends number ? number : string }} PusherAttributes */
+/** @typedef {import('./host.js').Widened<typeof PUSHER_DEFAULTS>} PusherAttributes */
 
 /**
  * What a pusher is at.
@@ -109,7 +109,8 @@ export class LivePusher {
 
   /**
    * @param {import('./host.js').MediaHost} host
-   * @param {Partial<PusherAttributes> & Record<string, unknown>} attributes in camelCase; what is missing has its default
+   * @param {Partial<PusherAttributes> & Record<string, unknown>} attributes in camelCase; what is missing has its
+   *   default
    */
   constructor(host, attributes) {
     this.#host = host;

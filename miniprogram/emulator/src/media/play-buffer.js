@@ -13,7 +13,7 @@ const SILENT_MS = 1000;
 /** Sound that comes later than this moves everything, in milliseconds. */
 const LATE_MS = 40;
 /** So long it watches how early sound comes before it plays sooner, in milliseconds, and how much is worth it. */
-const WATCH_MS = 5000;
+const WATCH_MS = 3000;
 const SPARE_MS = 40;
 /** By how much the buffer grows each time that it has run dry, in milliseconds. */
 const GROWTH_MS = 100;

@@ -1,5 +1,5 @@
 /**
- * From tags to screen and speaker: the buffer and the decoders behind it. It runs from the first tag until it is closed.
+ * From tags to screen and speaker: the buffer and the decoders behind it, from the first tag until it is closed.
  */
 import { AudioDecoder, rateOfConfig, VideoDecoder } from './decoders.js';
 import { contentOf, TAG } from './flv.js';

@@ -5,7 +5,9 @@
 import { Attempts } from './attempts.js';
 import { FAILURE } from './codes.js';
 
-/** @typedef {'idle' | 'connecting' | 'loading' | 'playing' | 'paused' | 'retrying' | 'failed' | 'stopped'} PlayerPhase */
+/**
+ * @typedef {'idle' | 'connecting' | 'loading' | 'playing' | 'paused' | 'retrying' | 'failed' | 'stopped'} PlayerPhase
+ */
 
 /**
  * What the shell has to do: report a code, connect, or drop the connection.
