@@ -95,8 +95,9 @@ export class LocalMedia {
 
   /** Keeps the microphone open, so that it is back at once. */
   async muteMicrophone() {
-    await this.#microphone?.setMuted(true);
+    // Shown before it is done, so that pressing again at once means the opposite.
     if (this.#microphone) this.#show('microphone', { state: 'muted' });
+    await this.#microphone?.setMuted(true);
   }
 
   /**
@@ -119,8 +120,8 @@ export class LocalMedia {
 
   /** Turns the camera off, and its light. */
   async disableCamera() {
-    await this.#camera?.setEnabled(false);
     if (this.#camera) this.#show('camera', { state: 'muted' });
+    await this.#camera?.setEnabled(false);
   }
 
   /** @returns {Promise<boolean>} whether a screen is shared */

@@ -98,6 +98,14 @@ test('who joins with devices off publishes nothing until one is turned on', asyn
   assert.equal(media.microphone?.muted, false);
 });
 
+test('who presses twice at once has the microphone on again', async () => {
+  await media.openMicrophone();
+  await conference.join();
+  await Promise.all([conference.toggleMicrophone(), conference.toggleMicrophone()]);
+  assert.equal(media.microphone?.muted, false);
+  assert.equal(store.state.sources.microphone.state, 'on');
+});
+
 test('the camera lets its device go when it is turned off', async () => {
   await conference.join();
   await conference.toggleCamera();
