@@ -8,11 +8,7 @@ gate=test
 # One file at a time: the tests measure delays, and the clients want the cores for themselves. They measure real time,
 # so a machine that stands still for a moment fails them, as virtual ones do: a file that fails is run once more, and
 # then counts.
-# The build of the Rust tests, whose checks of arithmetic stay on: another one would take longer than all of these tests.
 end_to_end() {
-  QUEQIAO_BIN=${CARGO_TARGET_DIR:-target}/debug/queqiao
-  QUEQIAO_PEER_BIN=${CARGO_TARGET_DIR:-target}/debug/queqiao-peer
-  export QUEQIAO_BIN QUEQIAO_PEER_BIN
   failed=
   for file in tests/*.test.mjs; do
     node --test --test-concurrency=1 "$file" || failed="$failed $file"
@@ -27,6 +23,7 @@ end_to_end() {
 scripts/setup-build.sh
 step "clients for the end-to-end tests" scripts/setup-tests.sh
 step "Rust" cargo test --locked --workspace
-step "server and native participant" cargo build --locked -p queqiao -p queqiao-peer
+step "release build" cargo build --locked --release
+step "native participant" cargo build --locked -p queqiao-peer
 step "JavaScript" node --test web-client/test/*.test.mjs miniprogram/test/*.test.mjs miniprogram/emulator/test/*.test.mjs
 step "end to end" end_to_end
