@@ -73,6 +73,24 @@ async function showsAlice(t, { emulator, until }) {
   assert.ok(Math.abs(seen.hertz - CAST.alice.tone) < 6, summary(seen));
 }
 
+/**
+ * Checks that the one player plays alice and shows nothing.
+ * @param {import('node:test').TestContext} t @param {Phone} phone
+ */
+async function hearsAliceAlone(t, { emulator, until }) {
+  const [player] = await until('one player, with sound', () => {
+    const players = emulator.players();
+    return players.length === 1 && (players[0]?.state.secondsPlayed ?? 0) > 0 ? players : null;
+  }) ?? [];
+  assert.ok(player);
+  const recording = record(player);
+  await sleep(LOOK_MS);
+  const heard = report(recording);
+  t.diagnostic(`the phone, sound alone: ${summary(heard)}`);
+  assert.ok(Math.abs(heard.hertz - CAST.alice.tone) < 6, summary(heard));
+  assert.deepEqual([heard.frames, player.state.framesShown], [0, 0], 'no picture was asked for');
+}
+
 /** @param {Guest} guest @param {string} uid */
 const gone = (guest, uid) => guest.tile(uid).waitFor({ state: 'detached', timeout: SOON });
 
@@ -112,11 +130,12 @@ test('a program for Agora’s SDK holds a call with a browser', { timeout: 150_0
     await alice.hears(['phone']);
   });
 
-  await step('receiving less of somebody, and all of them again, is another address each time', async () => {
+  await step('receiving less of somebody, and all of them again, is another address each time', async (t) => {
     for (let turn = 0; turn < 2; turn += 1) {
       const [{ url }] = emulator.page.data.players;
       emulator.find('#video').tap();
       await until('another address', () => emulator.page.data.players[0].url !== url);
+      if (turn === 0) await hearsAliceAlone(t, caller);
     }
     await until('a picture', () => (emulator.players()[0]?.state.framesShown ?? 0) > 0);
   });
