@@ -4,11 +4,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { LivePlayer } from '../miniprogram/emulator/src/media/live-player.js';
 import { LivePusher } from '../miniprogram/emulator/src/media/live-pusher.js';
-import { CLOCK_MODULUS, FLASH_FRAMES, paint, readPlane } from './lib/barcode.mjs';
+import { readPlane } from './lib/barcode.mjs';
 import { assertContent, median, report, summary } from './lib/content.mjs';
+import { phoneCamera } from './lib/phone.mjs';
 import { Recording } from './lib/recording.mjs';
 import { scopeOf, sleep, until } from './lib/scope.mjs';
-import { pitches, synthesize } from './lib/sound.mjs';
+import { pitches } from './lib/sound.mjs';
 import { suite } from './lib/suite.mjs';
 import { startTcpRelay } from './lib/tcp_relay.mjs';
 
@@ -22,25 +23,8 @@ const WAIT_MS = 20_000;
 const PUSHED = [1005, 1003, 1007, 1008, 1001, 1002];
 const PLAYED = [2001, 2002, 2008, 2003, 2009, 2004];
 
-/** A camera with bar codes and a microphone with the test sound. @param {number} tone hertz */
-function camera(tone = 440) {
-  return {
-    width: 360,
-    height: 640,
-    fps: FPS,
-    rate: RATE,
-    channels: 1,
-    /** @param {number} index @param {number} nowMs @param {{ width: number, height: number }} size */
-    frame(index, nowMs, { width, height }) {
-      const plane = new Uint8Array(width * height);
-      const code = { number: index, clock: nowMs % CLOCK_MODULUS, flash: index % FPS < FLASH_FRAMES };
-      paint(plane, width, height, code);
-      return plane;
-    },
-    /** @param {number} from @param {number} count */
-    samples: (from, count) => synthesize({ tone, rate: RATE, channels: 1, from, count }),
-  };
-}
+/** @param {number} tone hertz */
+const camera = (tone = 440) => phoneCamera({ firstNumber: 0, tone });
 
 /** Where a component lives: what it reports is kept. */
 class Place {

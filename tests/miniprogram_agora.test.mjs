@@ -11,6 +11,7 @@ import { assertNoErrors, CAST, FEWEST, Guest, SOON, SPAN } from './lib/guest.mjs
 import { phoneCamera, record } from './lib/phone.mjs';
 import { scopeOf, sleep } from './lib/scope.mjs';
 import { appConfig, makeToken } from './lib/server.mjs';
+import { steps } from './lib/steps.mjs';
 import { suite } from './lib/suite.mjs';
 import { startTcpRelay } from './lib/tcp_relay.mjs';
 
@@ -106,13 +107,7 @@ test('a program for Agora’s SDK holds a call with a browser', { timeout: 150_0
     dir: join(PROGRAMS, 'agora'), server: `http://127.0.0.1:${relay.port}`, modules: await agora(scope), start: 'pages/call/call?channel=agora&uid=42',
   });
   const { emulator, until, log, noted } = caller;
-  let failed = false;
-  /** @param {string} name @param {(t: import('node:test').TestContext) => Promise<void>} act */
-  const step = (name, act) => t.test(name, { skip: failed && 'a step before it failed' }, async (t) => {
-    failed = true;
-    await act(t);
-    failed = false;
-  });
+  const step = steps(t);
 
   await step('both see and hear each other, though the page listens only once it has joined', async (t) => {
     await Promise.all([alice.sees(t, '42', 'phone'), alice.hears(['phone'])]);

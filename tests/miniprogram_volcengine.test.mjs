@@ -8,6 +8,7 @@ import { report, summary } from './lib/content.mjs';
 import { assertNoErrors, CAST, FEWEST, Guest, SOON, SPAN } from './lib/guest.mjs';
 import { phoneCamera, record } from './lib/phone.mjs';
 import { scopeOf, sleep } from './lib/scope.mjs';
+import { steps } from './lib/steps.mjs';
 import { suite } from './lib/suite.mjs';
 
 const PROGRAM = fileURLToPath(new URL('miniprograms/volcengine', import.meta.url));
@@ -54,20 +55,7 @@ test('a program for Volcengine’s SDK holds a call with a browser, on Queqiao',
     assert.ok(seen.first >= CAST.alice.firstNumber && seen.last < CAST.alice.firstNumber + SPAN, 'it shows somebody else');
     assert.ok(Math.abs(seen.hertz - CAST.alice.tone) < 6, summary(seen));
   };
-  /** @param {string} name @param {() => Promise<void>} run */
-  const step = async (name, run) => {
-    let passed = false;
-    await t.test(name, async () => {
-      try {
-        await run();
-        passed = true;
-      } catch (error) {
-        t.diagnostic(`${lines.slice(-30).join('\n')}\n${await alice.diagnosis()}`);
-        throw error;
-      }
-    });
-    assert.ok(passed, name);
-  };
+  const step = steps(t, async () => `${lines.slice(-30).join('\n')}\n${await alice.diagnosis()}`);
 
   await step('both see and hear each other', async () => {
     await alice.sees(t, 'u42', 'phone');

@@ -10,6 +10,7 @@ import { assertNoErrors, CAST, FEWEST, Guest, SPAN } from './lib/guest.mjs';
 import { phoneCamera, record } from './lib/phone.mjs';
 import { Scope, scopeOf, sleep } from './lib/scope.mjs';
 import { appConfig, makeToken, startServer } from './lib/server.mjs';
+import { steps } from './lib/steps.mjs';
 
 const PROGRAM = fileURLToPath(new URL('miniprograms/zego', import.meta.url));
 const ROOM = 'zego-room';
@@ -95,20 +96,7 @@ test('a program for ZEGO’s Express SDK holds a call with a browser, on Queqiao
   await alice.join();
   const device = await phone(life, who);
   const { emulator, page, until, heard, lines } = device;
-  /** @param {string} name @param {() => Promise<void>} run */
-  const step = async (name, run) => {
-    let passed = false;
-    await t.test(name, async () => {
-      try {
-        await run();
-        passed = true;
-      } catch (error) {
-        t.diagnostic(`${lines.slice(-30).join('\n')}\n${await alice.diagnosis()}`);
-        throw error;
-      }
-    });
-    assert.ok(passed, name);
-  };
+  const step = steps(t, async () => `${lines.slice(-30).join('\n')}\n${await alice.diagnosis()}`);
 
   await step('both see and hear each other', async () => {
     page.find('#enter').tap();

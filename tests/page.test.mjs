@@ -7,6 +7,7 @@ import { play } from './lib/player.mjs';
 import { scopeOf, until } from './lib/scope.mjs';
 import { appConfig, makeToken, startServer } from './lib/server.mjs';
 import { pushRtmp } from './lib/source.mjs';
+import { steps } from './lib/steps.mjs';
 import { suite } from './lib/suite.mjs';
 
 const s = suite();
@@ -15,19 +16,11 @@ test('three tabs and an encoder hold a call', { timeout: 240_000 }, async (t) =>
   const scope = scopeOf(t);
   /** @type {Guest[]} */
   const guests = [];
-  let failed = false;
-  /** One step after the other: without one, those after it prove nothing. @param {string} name @param {(t: import('node:test').TestContext) => Promise<void>} act */
-  const step = (name, act) =>
-    t.test(name, { skip: failed && 'a step before it failed' }, async (t) => {
-      failed = true;
-      try {
-        await act(t);
-      } catch (error) {
-        for (const guest of guests) t.diagnostic(await guest.diagnosis());
-        throw error;
-      }
-      failed = false;
-    });
+  const step = steps(t, async () => {
+    const known = [];
+    for (const guest of guests) known.push(await guest.diagnosis());
+    return known.join('\n');
+  });
   const alice = await Guest.open(s, scope, 'alice', { query: 'app=demo&room=call' });
   guests.push(alice);
   await until('the meter moves', SOON, async () => Number(await alice.on('meter').getAttribute('aria-valuenow')) > 10);
