@@ -116,14 +116,10 @@ impl Player {
             self.replayed = None;
             self.awaiting_keyframe = true;
         }
-        let kind = match &frame.media {
-            Media::Audio(_) => MediaKind::Audio,
-            Media::Video { .. } => MediaKind::Video,
-        };
-        if !self.seat.tracks().has(kind) {
-            return;
-        }
+        let wanted = self.seat.tracks();
         let (kind, time) = match &frame.media {
+            Media::Audio(_) if !wanted.has(MediaKind::Audio) => return,
+            Media::Video { .. } if !wanted.has(MediaKind::Video) => return,
             Media::Audio(audio) => {
                 let time = wire_time(audio.time);
                 self.begin(time);

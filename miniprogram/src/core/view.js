@@ -93,7 +93,7 @@ export class View {
     ]);
     for (const name of names) this.#on(name, () => this.#schedule());
     this.#on('push-state', (stream, { phase, code }) => {
-      // What runs after a wait runs in the foreground: WeChat stops timers in the background.
+      // Tried in the background it only fails again, and is tried again after a longer wait.
       if (phase === 'failed' && (code === NETWORK_LOST.pusher || code === SUSPENDED)) this.#restart(`push/${stream}`, () => this.#pushAgain(stream));
       this.#schedule();
     });

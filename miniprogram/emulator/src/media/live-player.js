@@ -1,6 +1,7 @@
 /**
  * The native component live-player: RTMP or HTTP-FLV to a screen and a speaker.
  */
+import { withDefaults } from './attributes.js';
 import { PLAYS, PullCarrier } from './carrier.js';
 import { FAILURE } from './codes.js';
 import { PICTURE, SOUND_RATE } from './decoders.js';
@@ -55,14 +56,9 @@ const RTC_CACHE = Object.freeze({ minCache: 0.2, maxCache: 0.8 });
 
 /** @typedef {import('./decoders.js').Picture} Picture @typedef {import('./decoders.js').SoundTime} SoundTime */
 
-/** @param {Record<string, unknown>} attributes @returns {PlayerAttributes} */
-function withDefaults(attributes) {
-  const given = Object.entries(attributes).filter(([, value]) => value !== undefined && value !== null);
-  return { ...PLAYER_DEFAULTS, ...Object.fromEntries(given) };
-}
-
 export class LivePlayer {
   #host;
+  /** @type {PlayerAttributes} */
   #attributes;
   #report;
   #machine;
@@ -104,7 +100,7 @@ export class LivePlayer {
    */
   constructor(host, attributes) {
     this.#host = host;
-    this.#attributes = withDefaults(attributes);
+    this.#attributes = withDefaults(PLAYER_DEFAULTS, attributes);
     this.#report = new Reporter(host, 'player');
     const { retries, retryDelayMs } = host.device;
     this.#machine = new PlayerMachine({ retries, retryDelayMs });
@@ -140,7 +136,7 @@ export class LivePlayer {
   set(changes) {
     if (this.#closed) return;
     const before = this.#attributes;
-    this.#attributes = withDefaults({ ...before, ...changes });
+    this.#attributes = withDefaults(PLAYER_DEFAULTS, { ...before, ...changes });
     const after = this.#attributes;
     this.#playback?.bounds(this.#bounds());
     const moved = after.src !== before.src;

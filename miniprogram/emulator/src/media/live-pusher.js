@@ -1,6 +1,7 @@
 /**
  * The native component live-pusher: camera and microphone to an RTMP server.
  */
+import { withDefaults } from './attributes.js';
 import { PUSHES, PushCarrier } from './carrier.js';
 import { FAILURE } from './codes.js';
 import { DelayLine } from './delay-line.js';
@@ -67,14 +68,9 @@ export const PUSHER_DEFAULTS = Object.freeze({
  * @property {number} picturesSent
  */
 
-/** @param {object} attributes @returns {PusherAttributes} */
-function withDefaults(attributes) {
-  const given = Object.entries(attributes).filter(([, value]) => value !== undefined && value !== null);
-  return { ...PUSHER_DEFAULTS, ...Object.fromEntries(given) };
-}
-
 export class LivePusher {
   #host;
+  /** @type {PusherAttributes} */
   #attributes;
   #report;
   #machine;
@@ -114,7 +110,7 @@ export class LivePusher {
    */
   constructor(host, attributes) {
     this.#host = host;
-    this.#attributes = withDefaults(attributes);
+    this.#attributes = withDefaults(PUSHER_DEFAULTS, attributes);
     this.#report = new Reporter(host, 'pusher');
     this.#music = new Music(host, this.#report);
     const { retries, retryDelayMs, backgroundPushMs: backgroundMs } = host.device;
@@ -157,7 +153,7 @@ export class LivePusher {
   set(changes) {
     if (this.#closed) return;
     const before = this.#attributes;
-    this.#attributes = withDefaults({ ...before, ...changes });
+    this.#attributes = withDefaults(PUSHER_DEFAULTS, { ...before, ...changes });
     const after = this.#attributes;
     if (after.enableMic !== before.enableMic) this.#drive(() => this.#machine.switched(4998));
     if (after.muted !== before.muted) this.#drive(() => this.#machine.switched(4999));
