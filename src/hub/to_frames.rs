@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use queqiao_media::frame::{OpusPacket, RtpPacket};
 use queqiao_media::rtp::{
-    AUDIO_MAX_WAIT, H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, VIDEO_MAX_WAIT,
+    H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits,
 };
 use queqiao_transcode::OpusToAac;
 use tracing::{debug, warn};
@@ -48,7 +48,7 @@ impl ToFrames {
             return false;
         }
         let video = self.video.get_or_insert_with(|| Video {
-            jitter: JitterBuffer::new(VIDEO_MAX_WAIT),
+            jitter: JitterBuffer::new(Waits::VIDEO),
             depacketizer: H264Depacketizer::default(),
             damaged: 0,
         });
@@ -143,7 +143,7 @@ impl ToFrames {
             }
         }))?;
         Some(Audio {
-            jitter: JitterBuffer::new(AUDIO_MAX_WAIT),
+            jitter: JitterBuffer::new(Waits::AUDIO),
             receiver: OpusReceiver::default(),
             transcoder,
         })
