@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use queqiao_media::frame::{OpusPacket, RtpPacket};
-use queqiao_media::rtp::{
-    H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits,
-};
+use queqiao_media::rtp::{H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits};
 use queqiao_transcode::OpusToAac;
 use tracing::{debug, warn};
 
@@ -142,10 +140,6 @@ impl ToFrames {
                 source.push_frame(Instant::now(), Media::Audio(frame));
             }
         }))?;
-        Some(Audio {
-            jitter: JitterBuffer::new(Waits::AUDIO),
-            receiver: OpusReceiver::default(),
-            transcoder,
-        })
+        Some(Audio { jitter: JitterBuffer::new(Waits::AUDIO), receiver: OpusReceiver::default(), transcoder })
     }
 }

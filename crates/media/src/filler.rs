@@ -94,9 +94,8 @@ impl Filler {
         if sound.made && sound.end.is_some_and(|end| frame.time + half < end) {
             return false;
         }
-        let known = |known: &Silence| {
-            Arc::ptr_eq(&known.config, &frame.config) || known.config == frame.config
-        };
+        let known =
+            |known: &Silence| Arc::ptr_eq(&known.config, &frame.config) || known.config == frame.config;
         if !sound.config.as_ref().is_some_and(known) {
             sound.config = Some(Silence::of(Arc::clone(&frame.config)));
         }

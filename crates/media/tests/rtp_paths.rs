@@ -246,7 +246,11 @@ fn a_path_that_becomes_slower_is_learned_from_what_comes_too_late() {
             assert!(buffer.wait() > ms(500), "{:?} after {gave_up} late packets", buffer.wait());
         }
     }
-    assert_eq!(buffer.counters().lost, buffer.counters().late, "all that was given up came, until it was waited for");
+    assert_eq!(
+        buffer.counters().lost,
+        buffer.counters().late,
+        "all that was given up came, until it was waited for"
+    );
     assert!(buffer.counters().lost < 5, "{:?}", buffer.counters());
 }
 

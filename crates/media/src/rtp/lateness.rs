@@ -26,12 +26,7 @@ impl Lateness {
     /// A distribution whose memory is about `memory` observations, and which begins as if `first` had been seen
     /// `weight` times.
     pub(super) fn new(memory: f32, first: Duration, weight: f32) -> Self {
-        let mut empty = Self {
-            weights: [0.0; CLASSES],
-            total: 0.0,
-            unit: weight,
-            growth: 1.0,
-        };
+        let mut empty = Self { weights: [0.0; CLASSES], total: 0.0, unit: weight, growth: 1.0 };
         empty.observe(first);
         Self { unit: 1.0, growth: 1.0 + 1.0 / memory.max(1.0), ..empty }
     }

@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use queqiao_media::frame::{AccessUnit, OpusPacket, RtpPacket};
-use queqiao_media::rtp::{
-    H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits,
-};
+use queqiao_media::rtp::{H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits};
 use queqiao_media::sync::{NtpTime, RtpSync};
 use queqiao_media::time::{AudioTicks, StreamTime, Unwrapper, VideoTicks};
 use queqiao_media::timeline::Kind;
