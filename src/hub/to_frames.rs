@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use queqiao_media::frame::{OpusPacket, RtpPacket};
-use queqiao_media::rtp::{
-    AUDIO_MAX_WAIT, H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, VIDEO_MAX_WAIT,
-};
+use queqiao_media::rtp::{H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits};
 use queqiao_transcode::OpusToAac;
 use tracing::{debug, warn};
 
@@ -48,7 +46,7 @@ impl ToFrames {
             return false;
         }
         let video = self.video.get_or_insert_with(|| Video {
-            jitter: JitterBuffer::new(VIDEO_MAX_WAIT),
+            jitter: JitterBuffer::new(Waits::VIDEO),
             depacketizer: H264Depacketizer::default(),
             damaged: 0,
         });
@@ -142,10 +140,6 @@ impl ToFrames {
                 source.push_frame(Instant::now(), Media::Audio(frame));
             }
         }))?;
-        Some(Audio {
-            jitter: JitterBuffer::new(AUDIO_MAX_WAIT),
-            receiver: OpusReceiver::default(),
-            transcoder,
-        })
+        Some(Audio { jitter: JitterBuffer::new(Waits::AUDIO), receiver: OpusReceiver::default(), transcoder })
     }
 }

@@ -3,10 +3,12 @@
 pub mod aac;
 mod bits;
 pub mod error;
+pub mod filler;
 pub mod flv;
 pub mod frame;
 pub mod gop;
 pub mod h264;
+pub mod layers;
 pub mod opus;
 pub mod rtp;
 pub mod sync;
