@@ -10,6 +10,7 @@ mod layers;
 mod loss;
 mod meter;
 mod queue;
+mod seat;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,10 +31,11 @@ use gate::Held;
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
 pub(crate) use meter::Passed;
 pub(crate) use queue::Consumer;
+pub(crate) use seat::Seat;
 #[cfg(test)]
 pub(crate) use stream::Source;
 pub(crate) use stream::{
-    Description, NativeForm, Publication, PublisherControl, Seat, Stream, StreamStats, WebRtcVideo,
+    Description, NativeForm, Publication, PublisherControl, Stream, StreamStats, WebRtcVideo,
 };
 pub(crate) use to_frames::ToFrames;
 pub(crate) use to_rtp::ToRtp;

@@ -10,17 +10,17 @@ use queqiao_media::h264::ParameterSets;
 use queqiao_media::layers::{Ladder, Layer, LayerSet};
 use queqiao_media::time::StreamTime;
 use queqiao_room::StreamKey;
-use queqiao_room::signal::{MediaKind, Tracks};
+use queqiao_room::signal::MediaKind;
 use tokio::sync::watch;
 
-use super::capacity::{Capacities, Capacity};
+use super::capacity::Capacities;
 use super::frame::{Frame, Media, RtpUnit, SourceId};
 use super::gate::{Form, Gate, Held};
-use super::layers::{Layers, Need};
+use super::layers::Layers;
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
 use super::queue::{Consumer, Feed, Pushed};
-use super::{Hub, HubError, Settings, transcode};
+use super::{Hub, Settings, transcode};
 
 /// The form that a publisher delivers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +76,13 @@ pub(crate) struct Stream {
     gop: Mutex<GopCache<Arc<Frame>>>,
     description: Mutex<Description>,
     gate: Gate,
-    layers: Layers,
+    pub(super) layers: Layers,
     meter: Mutex<Meter>,
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
-    players: AtomicUsize,
+    pub(super) players: AtomicUsize,
     loss: Loss,
-    capacities: Capacities,
+    pub(super) capacities: Capacities,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -208,7 +208,7 @@ impl Stream {
         lock(&self.meter).ladder(self.layers.offered())
     }
 
-    fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
+    pub(super) fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
         let control = lock(&self.publisher).as_ref().map(|publisher| Arc::clone(&publisher.control));
         if let Some(control) = control {
             call(&*control);
@@ -294,75 +294,6 @@ impl Drop for Stream {
 /// The distance of a publisher from the one before it. The first sound that a transcoder makes lies up to 33 ms
 /// before the first frame that went in; more than that only grows the buffers of players.
 const HANDOVER: StreamTime = StreamTime::new(35_000);
-
-/// A player's place in a stream. Dropping it gives the place up.
-pub(crate) struct Seat {
-    stream: Arc<Stream>,
-    tracks: Tracks,
-    capacity: Arc<Capacity>,
-    max_layer: Layer,
-    need: Need,
-}
-
-impl Seat {
-    pub(super) fn take(
-        stream: Arc<Stream>,
-        tracks: Tracks,
-        max_layer: Layer,
-        limit: usize,
-    ) -> Result<Self, HubError> {
-        if stream.players.fetch_add(1, Ordering::AcqRel) >= limit {
-            stream.players.fetch_sub(1, Ordering::AcqRel);
-            return Err(HubError::TooManyPlayers { limit });
-        }
-        let capacity = stream.capacities.join(tracks);
-        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default() })
-    }
-
-    /// Which tracks its player wants.
-    pub(crate) const fn tracks(&self) -> Tracks {
-        self.tracks
-    }
-
-    /// What is known of these tracks. A single one is wanted whether or not the stream has it yet.
-    pub(crate) fn description(&self) -> Description {
-        let known = self.stream.description();
-        match self.tracks {
-            Tracks::Both => known,
-            Tracks::Audio => Description { video: false, audio: true, params: None, ..known },
-            Tracks::Video => Description { video: true, audio: false, config: None, ..known },
-        }
-    }
-
-    pub(crate) fn stream(&self) -> &Arc<Stream> {
-        &self.stream
-    }
-
-    /// The largest layer of the video that its player wishes for.
-    pub(crate) const fn max_layer(&self) -> Layer {
-        self.max_layer
-    }
-
-    /// Its player needs these layers of the video from now on.
-    pub(crate) fn need(&self, layers: LayerSet) {
-        if self.need.set(layers, &self.stream.layers) {
-            self.stream.with_publisher(|control| control.needs_changed());
-        }
-    }
-
-    /// Where its player notes what the path carries.
-    pub(crate) fn capacity(&self) -> &Capacity {
-        &self.capacity
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.need(LayerSet::EMPTY);
-        self.stream.capacities.leave(&self.capacity);
-        self.stream.players.fetch_sub(1, Ordering::AcqRel);
-    }
-}
 
 /// What a publishing session feeds its stream through. Shared with the threads that derive its other form.
 pub(crate) struct Source {
@@ -645,29 +576,6 @@ mod tests {
         hub.stopped(grant.stream());
         publication.source().push_frame(Instant::now(), picture(0, true));
         assert_eq!(publication.source().stream().catch_up().len(), 1);
-    }
-
-    #[test]
-    fn a_stream_has_no_more_players_than_it_may_have() {
-        let probe = Probe::new();
-        let _seats = (probe.seat(), probe.seat());
-        let (hub, grant) = probe.hub();
-        assert_eq!(hub.play(grant).err(), Some(HubError::TooManyPlayers { limit: 2 }));
-    }
-
-    #[test]
-    fn what_the_path_to_each_player_of_the_video_carries_is_known_while_the_player_is_there() {
-        let probe = Probe::new();
-        let (first, second) = (probe.seat(), probe.seat_for(Tracks::Video));
-        let stream = Arc::clone(first.stream());
-        assert_eq!(stream.capacities(), [None, None]);
-        first.capacity().note(Some(600_000));
-        assert_eq!(stream.capacities(), [Some(600_000), None]);
-        first.capacity().note(None);
-        drop(second);
-        assert_eq!(stream.capacities(), [None]);
-        let _listener = probe.seat_for(Tracks::Audio);
-        assert_eq!(stream.capacities(), [None], "who only listens does not limit the picture");
     }
 
     #[test]
