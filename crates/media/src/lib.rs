@@ -2,11 +2,14 @@
 
 pub mod aac;
 mod bits;
+pub mod catch_up;
+mod drift;
 pub mod error;
 pub mod flv;
 pub mod frame;
 pub mod gop;
 pub mod h264;
+pub mod live;
 pub mod opus;
 pub mod rtp;
 pub mod sync;
