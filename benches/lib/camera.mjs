@@ -55,11 +55,13 @@ function excerpt(recording, from, count) {
  * Pushes until the scope closes.
  * @param {import('../../tests/lib/scope.mjs').Scope} scope
  * @param {string} url
- * @param {{ sound: boolean, gop?: number, audioRate?: string, textured?: boolean, speech?: Int16Array }} options
- * `textured`: pictures are hard to compress, and do not flash; `speech` at 48 kHz is heard instead of the test sound
+ * @param {{ sound: boolean, gop?: number, audioRate?: string, textured?: boolean, speech?: Int16Array, ffmpeg?: string }} options
+ * `textured`: pictures are hard to compress, and do not flash; `speech` at 48 kHz is heard instead of the test sound; `ffmpeg`: another
+ * one than version 9, which is prompt but hands sound over in lumps of a tenth of a second
  */
-export function pushCamera(scope, url, { sound, gop = 3 * FPS, audioRate = '48k', textured = false, speech }) {
-  const child = scope.spawn(tools().ffmpegWhip, encoder(sound, gop, audioRate, url), { stdio: PIPES });
+export function pushCamera(scope, url, options) {
+  const { sound, gop = 3 * FPS, audioRate = '48k', textured = false, speech, ffmpeg = tools().ffmpegWhip } = options;
+  const child = scope.spawn(ffmpeg, encoder(sound, gop, audioRate, url), { stdio: PIPES });
   let pictures = 0;
   let samples = 0;
   let started = Infinity;

@@ -13,9 +13,9 @@ const AUDIO_RATE = '96k';
 /** How long clients have to show a first picture. */
 const FIRST_MS = 20_000;
 /** What jitter buffers, bandwidth estimates and encoders get to find their pace in, in seconds. */
-const SETTLE_S = { quick: 5, full: 10 };
+const SETTLE_S = { quick: 6, full: 12 };
 /** How long it is measured where the scenario does not say, in seconds. */
-const SECONDS = { quick: 17, full: 32 };
+const SECONDS = { quick: 16, full: 30 };
 
 /**
  * @typedef {import('./scenarios.mjs').Scenario} Scenario
@@ -43,7 +43,7 @@ async function startClients(scope, scenario, server, links) {
   } else {
     const samples = new Int16Array(sound.buffer, sound.byteOffset, sound.length / 2);
     const url = server.rtmpUrl(`127.0.0.1:${links.publisher.port}`);
-    pushCamera(scope, url, { sound: true, audioRate: AUDIO_RATE, textured: true, speech: samples });
+    pushCamera(scope, url, { sound: true, ffmpeg: 'ffmpeg', audioRate: AUDIO_RATE, textured: true, speech: samples });
   }
   if (scenario.to === 'browser') {
     const viewer = await browser?.watchWhenLive({ url: server.whep, viaPort: links.viewer.port }, FIRST_MS);

@@ -52,6 +52,8 @@ async function readSound(stream, seen) {
     blocks.push(Int16Array.from(data.samples, (/** @type {number} */ v) => Math.max(-1, Math.min(1, v)) * 32767));
   };
   new MediaStreamAudioSourceNode(audio, { mediaStream: stream }).connect(capture);
+  // The browser's first sound starts a process of its own, which takes a while on a busy machine.
+  await audio.resume();
   return {
     blocks,
     close: () => audio.close(),
