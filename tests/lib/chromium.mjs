@@ -93,9 +93,10 @@ export class Browser {
   /**
    * Watches by WHEP.
    * @param {Parameters<Watch>[0]} options
+   * @param {import('playwright-core').Page} [tab] the page to do it in
    */
-  async watch(options) {
-    const page = await this.tab();
+  async watch(options, tab) {
+    const page = tab ?? (await this.tab());
     const started = (await clientOf(page)).evaluateHandle((client, o) => client.watch(o), options);
     return new Viewer(page, /** @type {any} */ (await orClose(page, started)));
   }
