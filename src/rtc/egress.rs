@@ -157,7 +157,7 @@ impl Egress {
     /// A viewer without sections so far.
     pub(super) fn new(seat: Seat) -> Self {
         Self {
-            layer: LayerSelector::new(seat.max_layer()),
+            layer: LayerSelector::new(seat.max_layer()).estimated(),
             next_choice: None,
             seat,
             joined: false,

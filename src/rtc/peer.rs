@@ -183,10 +183,8 @@ impl Peer {
         if self.negotiation.deadline().is_some_and(|at| at <= now) {
             return Err(Ended::Unanswered);
         }
-        for incoming in &mut self.incoming {
-            if let Some(ingest) = &mut incoming.ingest {
-                ingest.timeout(now, &mut self.rtc);
-            }
+        for ingest in self.incoming.iter_mut().filter_map(|incoming| incoming.ingest.as_mut()) {
+            ingest.timeout(now, &mut self.rtc);
         }
         incoming::tell_layers(&mut self.incoming, &self.id, &self.notices);
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
@@ -429,9 +427,8 @@ impl Peer {
                 }
             }
             Event::KeyframeRequest(request) => {
-                if let Some((_, egress)) =
-                    self.outgoing.iter_mut().find(|(_, egress)| egress.shows_in(request.mid))
-                {
+                let shown = self.outgoing.iter_mut().find(|(_, egress)| egress.shows_in(request.mid));
+                if let Some((_, egress)) = shown {
                     self.catch_up |= egress.request_catch_up(now);
                 }
             }
