@@ -103,7 +103,7 @@ export class Browser {
 
   /** Watches as soon as there is a publisher. @param {Parameters<Watch>[0]} options @param {number} [ms] */
   async watchWhenLive(options, ms = 5000) {
-    return until('a stream to watch', ms, () => this.watch(options).catch(onlyWhen404));
+    return this.watch({ ...options, patience: ms });
   }
 }
 
@@ -128,12 +128,6 @@ async function orClose(page, started) {
     await page.close();
     throw error;
   }
-}
-
-/** @param {unknown} error @returns {null} */
-function onlyWhen404(error) {
-  if (error instanceof Error && error.message.includes('HTTP 404')) return null;
-  throw error;
 }
 
 /** A page that publishes or watches. */

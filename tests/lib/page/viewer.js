@@ -122,6 +122,7 @@ export function probe(video) {
  * @param {boolean} [options.audio]
  * @param {string} [options.token]
  * @param {number} [options.viaPort]
+ * @param {number} [options.patience]
  */
 export async function watch(options) {
   const seen = nothingYet();
