@@ -10,7 +10,7 @@ use queqiao_media::aac;
 use queqiao_media::filler::Filler;
 use queqiao_media::gop::GopCache;
 use queqiao_media::h264::ParameterSets;
-use queqiao_media::layers::{Ladder, Layer, LayerSet};
+use queqiao_media::layers::{Layer, LayerSet};
 use queqiao_media::time::StreamTime;
 use queqiao_room::StreamKey;
 use queqiao_room::signal::MediaKind;
@@ -89,7 +89,7 @@ pub(crate) struct Stream {
     /// Whether a player waits for a keyframe: one is made where the publisher's are held back.
     keyframe_wanted: AtomicBool,
     pub(super) layers: Layers,
-    meter: Mutex<Meter>,
+    pub(super) meter: Mutex<Meter>,
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     pub(super) players: AtomicUsize,
@@ -210,21 +210,6 @@ impl Stream {
     pub(crate) fn request_layer(&self, layer: Layer) {
         self.keyframe_wanted.store(true, Ordering::Release);
         self.with_publisher(|control| control.request_layer(layer));
-    }
-
-    /// The layers that the present publisher has.
-    pub(crate) fn offered_layers(&self) -> LayerSet {
-        self.layers.offered()
-    }
-
-    /// Of those, the ones that any player needs.
-    pub(crate) fn needed_layers(&self) -> LayerSet {
-        self.layers.needed()
-    }
-
-    /// Which layers flow, and how fast.
-    pub(crate) fn ladder(&self) -> Ladder {
-        lock(&self.meter).ladder(self.layers.offered())
     }
 
     pub(super) fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
