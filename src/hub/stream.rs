@@ -1,6 +1,6 @@
 //! One stream: its publisher, its feeds and its cached GOP.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use super::frame::{Frame, Media, RtpUnit, SourceId};
 use super::gate::{Form, Gate, Held};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
+use super::mix::{Listener, Sound, Tap};
 use super::queue::{Consumer, Feed, Pushed};
 use super::{Hub, HubError, Settings, transcode};
 
@@ -72,6 +73,9 @@ pub(crate) struct Stream {
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     players: AtomicUsize,
+    /// Where its sound is mixed, and whether it is: asked with every frame.
+    tap: Mutex<Option<Tap>>,
+    tapped: AtomicBool,
     loss: Loss,
     capacities: Capacities,
 }
@@ -127,6 +131,8 @@ impl Stream {
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
+            tap: Mutex::new(None),
+            tapped: AtomicBool::new(false),
             loss: Loss::default(),
             capacities: Capacities::default(),
         })
@@ -162,6 +168,22 @@ impl Stream {
         let consumer = self.rtp.subscribe();
         self.with_publisher(|control| control.watched());
         consumer
+    }
+
+    /// Leaves its sound with the mix of its room from now on.
+    pub(super) fn set_tap(&self, tap: Tap) {
+        *lock(&self.tap) = Some(tap);
+        self.tapped.store(true, Ordering::Release);
+        self.with_publisher(|control| control.watched());
+    }
+
+    fn mix(&self, source: SourceId, at: Instant, sound: impl FnOnce() -> Sound) {
+        if self.tapped.load(Ordering::Acquire) {
+            let tap = lock(&self.tap).clone();
+            if !tap.is_some_and(|tap| tap.hear(source, at, sound())) {
+                self.tapped.store(false, Ordering::Release);
+            }
+        }
     }
 
     /// Lets a player that joined, or that lost a picture, start at a keyframe: the pictures since the last one
@@ -250,6 +272,10 @@ impl Stream {
             *publisher = None;
         }
         lock(&self.gop).clear();
+        let tap = lock(&self.tap).clone();
+        if let Some(tap) = tap {
+            tap.ended();
+        }
         self.presence.send_replace(None);
     }
 }
@@ -269,6 +295,8 @@ pub(crate) struct Seat {
     stream: Arc<Stream>,
     tracks: Tracks,
     capacity: Arc<Capacity>,
+    /// What keeps a stream going that the server makes.
+    listener: Option<Arc<Listener>>,
 }
 
 impl Seat {
@@ -278,7 +306,13 @@ impl Seat {
             return Err(HubError::TooManyPlayers { limit });
         }
         let capacity = stream.capacities.join(tracks);
-        Ok(Self { stream, tracks, capacity })
+        Ok(Self { stream, tracks, capacity, listener: None })
+    }
+
+    /// The same place in a stream that the server makes as long as somebody has one.
+    pub(super) fn listening(mut self, listener: Arc<Listener>) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// Which tracks its player wants.
@@ -349,6 +383,11 @@ impl Source {
         self.stream.frames.is_wanted()
     }
 
+    /// Whether the sound is mixed.
+    pub(crate) fn mix_wanted(&self) -> bool {
+        self.stream.tapped.load(Ordering::Acquire)
+    }
+
     pub(crate) fn rtp_wanted(&self) -> bool {
         self.stream.rtp.is_wanted()
     }
@@ -357,8 +396,14 @@ impl Source {
     pub(crate) fn push_frame(&self, now: Instant, media: Media) -> Arc<Frame> {
         let index = self.next_index.fetch_add(1, Ordering::Relaxed);
         let frame = Arc::new(Frame::new(self.id, index, media));
+        self.pass_on(now, &frame);
+        frame
+    }
+
+    /// Publishes a frame that other streams may have in common.
+    pub(super) fn pass_on(&self, now: Instant, frame: &Arc<Frame>) {
         if !self.is_current() {
-            return frame;
+            return;
         }
         self.note_time(frame.time());
         let passes = match &frame.media {
@@ -368,13 +413,13 @@ impl Source {
         let passed = Passed::of_frame(&frame.media);
         if !passes {
             self.count(now, NativeForm::Frames, passed, Pushed::default());
-            return frame;
+            return;
         }
         match &frame.media {
             Media::Video { unit, .. } => {
                 if self.native == NativeForm::Frames {
                     let bytes = passed.bytes();
-                    lock(&self.stream.gop).push(Arc::clone(&frame), bytes, unit.keyframe);
+                    lock(&self.stream.gop).push(Arc::clone(frame), bytes, unit.keyframe);
                 }
                 note(
                     &mut lock(&self.stream.description),
@@ -390,12 +435,14 @@ impl Source {
                 );
             }
         }
-        let pushed = self.stream.frames.push(now, &frame);
+        if let (Media::Audio(audio), NativeForm::Frames) = (&frame.media, self.native) {
+            self.stream.mix(self.id, now, || Sound::Aac(audio.clone()));
+        }
+        let pushed = self.stream.frames.push(now, frame);
         self.count(now, NativeForm::Frames, passed, pushed);
         if pushed.keyframe_needed {
             self.stream.request_keyframe();
         }
-        frame
     }
 
     /// Publishes RTP. A source that was replaced publishes to nobody.
@@ -410,6 +457,9 @@ impl Source {
             RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.keyframe),
             RtpUnit::Audio { .. } => self.stream.gate.audio(),
         };
+        if let (RtpUnit::Audio { packet, .. }, NativeForm::Rtp, true) = (unit, self.native, passes) {
+            self.stream.mix(self.id, now, || Sound::Rtp(packet.clone()));
+        }
         let pushed = if passes { self.stream.rtp.push(now, unit) } else { Pushed::default() };
         self.count(now, NativeForm::Rtp, Passed::of_rtp(unit), pushed);
         if pushed.keyframe_needed {

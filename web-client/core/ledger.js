@@ -1,6 +1,7 @@
 import { KINDS, uidKey } from './room.js';
 
 /** @typedef {import('./protocol.js').StreamName} StreamName */
+/** @typedef {import('./protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('./protocol.js').Kind} Kind */
 /** @typedef {import('./protocol.js').Uid} Uid */
 
@@ -21,7 +22,7 @@ import { KINDS, uidKey } from './room.js';
  *
  * @typedef {object} Subscription
  * @property {Uid} uid
- * @property {StreamName} stream
+ * @property {ReceivedName} stream
  * @property {boolean} audio
  * @property {boolean} video
  */
@@ -77,7 +78,7 @@ export class Ledger {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   subscription(uid, stream) {
     return this.#subscriptions.get(key(uid, stream));
@@ -90,7 +91,7 @@ export class Ledger {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    * @returns {boolean} whether there was one
    */
   unsubscribed(uid, stream) {
@@ -105,7 +106,7 @@ export class Ledger {
 
 /**
  * @param {Uid} uid which has no slash
- * @param {StreamName} stream
+ * @param {ReceivedName} stream
  */
 function key(uid, stream) {
   return `${uidKey(uid)}/${stream}`;

@@ -195,7 +195,8 @@ impl Playout {
         };
         let error = stamp.saturating_add(self.shift).saturating_sub(end);
         if error.abs() <= TOLERANCE {
-            self.shift = self.shift.saturating_sub(error / FOLLOWED + error.signum() * i64::from(error.abs() > MS));
+            self.shift =
+                self.shift.saturating_sub(error / FOLLOWED + error.signum() * i64::from(error.abs() > MS));
             return 0;
         }
         if (0..=MAX_HOLE).contains(&error) {
@@ -401,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_ends_dies_away_and_one_that_pauses_costs_no_delay() {
-        let line = Line::new(1_000, 0, |index| (index < 400 || index >= 430).then_some(0)).run(350);
+        let line = Line::new(1_000, 0, |index| (!(400..430).contains(&index)).then_some(0)).run(350);
         let before = line.delay();
         let line = line.run(400);
         assert!(line.delay() <= before + 5, "{before} {}", line.delay());

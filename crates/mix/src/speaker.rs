@@ -102,7 +102,8 @@ mod tests {
     impl Room {
         /// So many milliseconds in which each is as loud as told. Returns how often the speaker changed.
         fn talk(&mut self, millis: i64, levels: &[(u64, f32)]) -> usize {
-            let blocks: BTreeMap<_, _> = levels.iter().map(|(owner, power)| (Owner(*owner), *power)).collect();
+            let blocks: BTreeMap<_, _> =
+                levels.iter().map(|(owner, power)| (Owner(*owner), *power)).collect();
             let mut changes = 0;
             for _ in 0..millis / 20 {
                 self.1 += 20_000;

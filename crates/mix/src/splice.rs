@@ -26,9 +26,12 @@ pub(crate) fn period(sound: &[f32]) -> (usize, f32) {
         product / (power * later_power).sqrt()
     };
     let best = |candidates: &mut dyn Iterator<Item = usize>, step: usize| {
-        candidates.map(|period| (period, likeness(period, step))).fold((MIN_PERIOD, f32::MIN), |best, next| {
-            if next.1 > best.1 { next } else { best }
-        })
+        candidates.map(|period| (period, likeness(period, step))).fold(
+            (MIN_PERIOD, f32::MIN),
+            |best, next| {
+                if next.1 > best.1 { next } else { best }
+            },
+        )
     };
     let (rough, _) = best(&mut (MIN_PERIOD..=MAX_PERIOD).step_by(COARSE), COARSE);
     let near = rough.saturating_sub(COARSE).max(MIN_PERIOD)..=(rough + COARSE).min(MAX_PERIOD);

@@ -131,6 +131,11 @@ pub enum Event {
         /// What its sections carry.
         mids: BTreeMap<String, MidInfo>,
     },
+    /// Who speaks, for those who receive a stream that follows the speaker.
+    Speaker {
+        /// Who.
+        uid: UserId,
+    },
     /// How well everybody's network does.
     NetworkQuality {
         /// Those of whom it is known.
@@ -158,13 +163,14 @@ impl Event {
             Self::TokenExpiring { .. } => "token_expiring",
             Self::SessionEnded { .. } => "session_ended",
             Self::Offer { .. } => "offer",
+            Self::Speaker { .. } => "speaker",
             Self::NetworkQuality { .. } => "network_quality",
         }
     }
 }
 
 /// Every value of `event`.
-pub const EVENT_NAMES: [&str; 16] = [
+pub const EVENT_NAMES: [&str; 17] = [
     "participant_joined",
     "participant_left",
     "participant_reconnecting",
@@ -180,6 +186,7 @@ pub const EVENT_NAMES: [&str; 16] = [
     "token_expiring",
     "session_ended",
     "offer",
+    "speaker",
     "network_quality",
 ];
 
