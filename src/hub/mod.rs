@@ -6,6 +6,7 @@
 mod capacity;
 mod frame;
 mod gate;
+mod layers;
 mod loss;
 mod meter;
 mod mix;
@@ -30,8 +31,11 @@ use tokio::sync::mpsc;
 use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
+pub(crate) use meter::Passed;
 pub(crate) use mix::{RoomMix, SpeakerNotice};
 pub(crate) use queue::Consumer;
+#[cfg(test)]
+pub(crate) use stream::Source;
 pub(crate) use stream::{
     Description, NativeForm, Publication, PublisherControl, Seat, Stream, StreamStats, WebRtcVideo,
 };
@@ -119,7 +123,8 @@ impl Hub {
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
     pub(crate) fn play(self: &Arc<Self>, grant: &Grant) -> Result<Seat, HubError> {
         let stream = self.stream(grant)?;
-        let seat = Seat::take(Arc::clone(&stream), grant.tracks(), self.settings.max_players)?;
+        let seat =
+            Seat::take(Arc::clone(&stream), grant.tracks(), grant.max_layer(), self.settings.max_players)?;
         if grant.stream().kind.is_made() { Ok(seat.listening(self.listen(&stream)?)) } else { Ok(seat) }
     }
 
@@ -147,7 +152,8 @@ impl Hub {
     pub(crate) fn play_published(self: &Arc<Self>, grant: &Grant) -> Result<Option<Seat>, HubError> {
         let stream = self.lock().get(grant.stream()).and_then(Weak::upgrade);
         let published = stream.filter(|stream| stream.is_published());
-        published.map(|stream| Seat::take(stream, grant.tracks(), self.settings.max_players)).transpose()
+        let (tracks, max_layer, limit) = (grant.tracks(), grant.max_layer(), self.settings.max_players);
+        published.map(|stream| Seat::take(stream, tracks, max_layer, limit)).transpose()
     }
 
     /// Becomes the publisher of the stream that `grant` is for. Whoever published it before is told and replaced.

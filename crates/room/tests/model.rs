@@ -516,7 +516,10 @@ impl Known {
                 set(&mut self.stream(uid.uid().as_str(), *stream).attributes, key, value.as_ref());
             }
             Event::Message { .. } | Event::TokenExpiring { .. } | Event::SessionEnded { .. } => {}
-            Event::Offer { .. } | Event::NetworkQuality { .. } | Event::Speaker { .. } => {
+            Event::Offer { .. }
+            | Event::LayersWanted { .. }
+            | Event::NetworkQuality { .. }
+            | Event::Speaker { .. } => {
                 unreachable!("the room makes none")
             }
         }

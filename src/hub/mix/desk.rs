@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use queqiao_media::layers::Layer;
 use queqiao_mix::{Lane, Mixer, Owner, block_time};
 use queqiao_room::StreamKind;
 use tracing::{debug, info};
@@ -35,7 +36,7 @@ impl Numbering {
     pub(super) fn frame(&mut self, media: Media) -> Arc<Frame> {
         let index = self.next;
         self.next += 1;
-        Arc::new(Frame::new(self.source, index, media))
+        Arc::new(Frame::new(self.source, index, Layer::High, media))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use queqiao_media::frame::OpusPacket;
-use queqiao_media::rtp::{AUDIO_MAX_WAIT, JitterBuffer, OpusReceiver};
+use queqiao_media::rtp::{JitterBuffer, OpusReceiver, Waits};
 use queqiao_mix::{Mixer, Track, Use};
 use queqiao_room::StreamKind;
 use queqiao_transcode::{AacToPcm, OpusToPcm};
@@ -104,7 +104,7 @@ impl Decoder {
             Sound::Aac(_) => Some(Self::Aac(Box::default())),
             Sound::Rtp(_) => match OpusToPcm::new() {
                 Ok(decoder) => Some(Self::Opus {
-                    jitter: JitterBuffer::new(AUDIO_MAX_WAIT),
+                    jitter: JitterBuffer::new(Waits::AUDIO),
                     receiver: OpusReceiver::default(),
                     decoder,
                 }),

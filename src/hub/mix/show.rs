@@ -8,14 +8,18 @@ use std::time::Instant;
 
 use queqiao_media::frame::AccessUnit;
 use queqiao_media::gop::{GopCache, squeeze};
+use queqiao_media::layers::{Layer, LayerSet};
 use queqiao_media::time::StreamTime;
 use queqiao_mix::{Mixer, Owner, Track};
+use queqiao_room::signal::Tracks;
+use tracing::debug;
 
 use super::desk::Numbering;
 use super::{Known, Listener, RoomMix};
+use crate::hub::HubError;
 use crate::hub::frame::{Frame, Media, SourceId};
 use crate::hub::queue::Consumer;
-use crate::hub::stream::Stream;
+use crate::hub::stream::{Seat, Stream};
 
 /// The distance of pictures that are sent at once: one tick of the RTMP clock.
 const STEP: StreamTime = StreamTime::new(1_000);
@@ -26,7 +30,7 @@ const MAX_DISTANCE: StreamTime = StreamTime::new(1_000_000);
 
 /// A camera that somebody sees, or is about to see.
 struct Show {
-    stream: Arc<Stream>,
+    seat: Seat,
     consumer: Consumer<Arc<Frame>>,
     source: Option<SourceId>,
     /// Pictures up to this number came from the stream's cache.
@@ -96,8 +100,13 @@ impl Shows {
         if self.shows.contains_key(&track) {
             return;
         }
-        if let Some(stream) = known.stream.upgrade() {
-            self.shows.insert(track, Show::new(stream, self.gop_bytes, self.gop_frames));
+        let show = known.stream.upgrade().map(|stream| Show::new(stream, self.gop_bytes, self.gop_frames));
+        match show {
+            Some(Ok(show)) => {
+                self.shows.insert(track, show);
+            }
+            Some(Err(error)) => debug!(stream = %known.key, %error, "not shown"),
+            None => {}
         }
     }
 
@@ -129,7 +138,7 @@ impl Shows {
             viewer.push(at, frame);
         }
         if viewer.wants.keyframe.swap(false, Ordering::AcqRel) {
-            show.stream.request_keyframe();
+            show.seat.stream().request_keyframe();
         }
     }
 }
@@ -145,7 +154,10 @@ fn target(room: &RoomMix, mixer: &Mixer, viewer: Owner) -> Option<(Track, Known)
 }
 
 impl Show {
-    fn new(stream: Arc<Stream>, gop_bytes: usize, gop_frames: usize) -> Self {
+    fn new(stream: Arc<Stream>, gop_bytes: usize, gop_frames: usize) -> Result<Self, HubError> {
+        let limit = stream.max_players();
+        let seat = Seat::take(Arc::clone(&stream), Tracks::Video, Layer::High, limit)?;
+        seat.need(LayerSet::SINGLE);
         // Subscribed before the cache is read: what comes in between is in both, and told apart by its number.
         let consumer = stream.subscribe_frames();
         let mut show = Self {
@@ -157,16 +169,16 @@ impl Show {
             last: StreamTime::ZERO,
             live: Vec::new(),
             start: Vec::new(),
-            stream,
+            seat,
         };
-        for frame in show.stream.catch_up() {
+        for frame in stream.catch_up() {
             if let Media::Video { unit, .. } = &frame.media {
                 show.keep(unit);
                 (show.source, show.replayed) = (Some(frame.source), Some(frame.index));
                 show.awaiting_keyframe = false;
             }
         }
-        show
+        Ok(show)
     }
 
     fn keep(&mut self, unit: &AccessUnit) {

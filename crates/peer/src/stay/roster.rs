@@ -88,6 +88,7 @@ impl Roster {
             | Signal::SessionEnded { .. }
             | Signal::Offer { .. }
             | Signal::Speaker { .. }
+            | Signal::LayersWanted { .. }
             | Signal::NetworkQuality { .. } => {}
         }
         events

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
+use queqiao_media::layers::LayerSet;
 use serde::{Deserialize, Serialize};
 
+use super::layers::names;
 use super::values::{Content, MediaKind, ParticipantInfo, Sdp, StreamInfo, TrackState, UserId};
 use crate::{Role, StreamKind, UnixSeconds};
 
@@ -136,6 +138,14 @@ pub enum Event {
         /// Who.
         uid: UserId,
     },
+    /// Layers of a stream of one's own are wanted, and others not: only these are to be sent.
+    LayersWanted {
+        /// Which stream.
+        stream: StreamKind,
+        /// The layers, from the smallest.
+        #[serde(with = "names")]
+        layers: LayerSet,
+    },
     /// How well everybody's network does.
     NetworkQuality {
         /// Those of whom it is known.
@@ -164,13 +174,14 @@ impl Event {
             Self::SessionEnded { .. } => "session_ended",
             Self::Offer { .. } => "offer",
             Self::Speaker { .. } => "speaker",
+            Self::LayersWanted { .. } => "layers_wanted",
             Self::NetworkQuality { .. } => "network_quality",
         }
     }
 }
 
 /// Every value of `event`.
-pub const EVENT_NAMES: [&str; 17] = [
+pub const EVENT_NAMES: [&str; 18] = [
     "participant_joined",
     "participant_left",
     "participant_reconnecting",
@@ -187,6 +198,7 @@ pub const EVENT_NAMES: [&str; 17] = [
     "session_ended",
     "offer",
     "speaker",
+    "layers_wanted",
     "network_quality",
 ];
 
