@@ -95,6 +95,8 @@ export class Client extends Emitter {
   #platform;
   /** @type {(() => void) | null} */
   #unwatch = null;
+  /** Which tracks of what the server makes were asked for. @type {Map<ReceivedName, { audio: boolean, video: boolean }>} */
+  #made = new Map();
 
   /** @param {ClientOptions} options */
   constructor({ server, role, wx, platform, persistence }) {
@@ -291,7 +293,8 @@ export class Client extends Emitter {
    * @returns {Promise<Play>} the addresses for a `live-player`
    */
   async subscribe(uid, { stream = 'camera', audio = true, video = true } = {}) {
-    const { rtmp, flv } = await this.#core.subscribe(uid, stream, { audio, video });
+    const tracks = isPublished(stream) ? undefined : this.#made.get(stream);
+    const { rtmp, flv } = await this.#core.subscribe(uid, stream, tracks ?? { audio, video });
     if (rtmp === undefined || flv === undefined) throw localError('bad_response', 'the server gave no address to play');
     return { uid, stream, url: rtmp, flv };
   }
@@ -326,11 +329,9 @@ export class Client extends Emitter {
   }
 
   /** @param {'mix' | 'speaker'} stream @param {{ audio: boolean, video: boolean }} tracks @returns {Promise<Play>} */
-  async #subscribeMade(stream, tracks) {
-    const uid = this.#ownUid();
-    const { rtmp, flv } = await this.#core.subscribe(uid, stream, tracks);
-    if (rtmp === undefined || flv === undefined) throw localError('bad_response', 'the server gave no address to play');
-    return { uid, stream, url: rtmp, flv };
+  #subscribeMade(stream, tracks) {
+    this.#made.set(stream, tracks);
+    return this.subscribe(this.#ownUid(), { stream });
   }
 
   /** @returns {Uid} */

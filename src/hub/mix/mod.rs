@@ -9,6 +9,8 @@ mod desk;
 mod inputs;
 mod lanes;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -141,7 +143,10 @@ impl RoomMix {
         let key = stream.key().clone();
         let track = {
             let mut tracks = lock(&self.tracks);
-            tracks.known.retain(|_, known| known.stream.strong_count() > 0 && known.key != key);
+            tracks.known.retain(|_, known| known.stream.strong_count() > 0);
+            if tracks.known.values().any(|known| known.stream.as_ptr() == Arc::as_ptr(stream)) {
+                return;
+            }
             tracks.last += 1;
             let (track, owner) = (Track(tracks.last), self.owner(&mut tracks, &key.uid));
             tracks.known.insert(track, Known { key, owner, stream: Arc::downgrade(stream) });
