@@ -14,7 +14,7 @@ use queqiao_room::signal::{MediaKind, Tracks};
 use tokio::sync::watch;
 
 use super::capacity::{Capacities, Capacity};
-use super::frame::{Frame, Media, RtpUnit, SourceId};
+use super::frame::{Frame, Media, RtpUnit, SourceId, brought_up};
 use super::gate::{Form, Gate, Held};
 use super::layers::{Layers, Need};
 use super::loss::Loss;
@@ -209,7 +209,7 @@ impl Stream {
         if cached.is_empty() {
             self.request_keyframe();
         }
-        cached
+        brought_up(cached, StreamTime::new(self.latest.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn request_keyframe(&self) {
@@ -634,7 +634,7 @@ impl Drop for Publication {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Probe, picture};
+    use super::super::testing::{Probe, aac_frame, picture};
     use super::*;
 
     #[test]
@@ -645,6 +645,23 @@ mod tests {
         publication.source().push_frame(Instant::now(), picture(40, false));
         assert_eq!(publication.source().stream().catch_up().len(), 2);
         assert_eq!(probe.keyframe_requests(), 0);
+    }
+
+    #[test]
+    fn a_joiner_while_the_picture_stands_still_gets_it_at_the_time_of_the_sound() {
+        let probe = Probe::new();
+        let publication = probe.publish();
+        let source = publication.source();
+        source.push_frame(Instant::now(), picture(0, true));
+        source.push_frame(Instant::now(), picture(40, false));
+        source.push_frame(Instant::now(), aac_frame(900));
+        let times = || {
+            let cached = source.stream().catch_up();
+            cached.iter().map(|frame| (frame.index, frame.time().get() / 1_000)).collect::<Vec<_>>()
+        };
+        assert_eq!(times(), [(0, 0), (1, 40)], "as they are while both tracks go on");
+        source.push_frame(Instant::now(), aac_frame(60_000));
+        assert_eq!(times(), [(0, 59_960), (1, 60_000)]);
     }
 
     #[test]
