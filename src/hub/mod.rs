@@ -96,6 +96,7 @@ pub(crate) struct Hub {
     clock: mix::Clock,
     speakers: mpsc::Sender<SpeakerNotice>,
     speaker_notices: Mutex<Option<mpsc::Receiver<SpeakerNotice>>>,
+    attendant: stream::Attendant,
 }
 
 impl std::fmt::Debug for Hub {
@@ -105,9 +106,10 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> Arc<Self> {
+    /// Fails where the thread that looks after streams cannot be started.
+    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> std::io::Result<Arc<Self>> {
         let (speakers, speaker_notices) = mpsc::channel(mix::MAX_NOTICES);
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             streams: Mutex::default(),
             held: Mutex::default(),
             next_source: AtomicU64::new(0),
@@ -117,7 +119,8 @@ impl Hub {
             mixes: Mutex::default(),
             speakers,
             speaker_notices: Mutex::new(Some(speaker_notices)),
-        })
+            attendant: stream::Attendant::start()?,
+        }))
     }
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.

@@ -50,7 +50,8 @@ impl Probe {
         let hub = Hub::new(
             Settings { max_streams: 2, max_players: 2, ..settings() },
             transcode::Pool::start(1).unwrap(),
-        );
+        )
+        .unwrap();
         let demo = Demo::Present(Loopback::prove([]).unwrap());
         let apps = Apps::new([], demo).unwrap();
         let grant = apps

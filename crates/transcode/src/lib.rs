@@ -21,7 +21,7 @@ mod settings;
 mod to_pcm;
 
 pub use aac_encode::{Encoder as AacEncoder, FRAME_LEN as AAC_FRAME_LEN};
-pub use aac_to_opus::AacToOpus;
+pub use aac_to_opus::{AacToOpus, LOSS_END, LOSS_START};
 pub use error::Error;
 pub use opus_to_aac::OpusToAac;
 pub use settings::{AacSettings, Application, ChannelPolicy, Counters, OpusSettings};

@@ -44,7 +44,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let hub = Hub::new(settings(), transcode::Pool::start(1).unwrap());
+        let hub = Hub::new(settings(), transcode::Pool::start(1).unwrap()).unwrap();
         let key = RoomKey { app: "demo".parse().unwrap(), room: "room".parse().unwrap() };
         let mix = RoomMix::new(&hub, key.clone(), hub.next_source());
         lock(&hub.mixes).insert(key, Arc::downgrade(&mix));
