@@ -9,6 +9,7 @@ use queqiao_room::signal::Tracks;
 use super::HubError;
 use super::capacity::Capacity;
 use super::layers::Need;
+use super::mix::Listener;
 use super::stream::{Description, Stream};
 
 /// A player's place in a stream. Dropping it gives the place up.
@@ -16,6 +17,8 @@ pub(crate) struct Seat {
     stream: Arc<Stream>,
     tracks: Tracks,
     capacity: Arc<Capacity>,
+    /// What keeps a stream going that the server makes.
+    listener: Option<Arc<Listener>>,
     max_layer: Layer,
     need: Need,
 }
@@ -32,7 +35,13 @@ impl Seat {
             return Err(HubError::TooManyPlayers { limit });
         }
         let capacity = stream.capacities.join(tracks);
-        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default() })
+        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default(), listener: None })
+    }
+
+    /// The same place in a stream that the server makes as long as somebody has one.
+    pub(super) fn listening(mut self, listener: Arc<Listener>) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// Which tracks its player wants.

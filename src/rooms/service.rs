@@ -19,7 +19,7 @@ use super::hooks::{HookEvent, Hooks};
 use super::joins::JoinLimiter;
 use super::media::MediaSessions;
 use super::quality::Quality;
-use crate::hub::Hub;
+use crate::hub::{Hub, RoomMix};
 use crate::rtc;
 use crate::signal::unix_now;
 
@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) hooks: Hooks,
     /// Publishers over WHIP whose room has a newer one: they go on until it is there.
     pub(super) superseded: HashMap<rtc::SessionId, StreamKey>,
+    /// Participants with streams of their own choice who want to know who speaks. Their rooms are listened to.
+    pub(super) followers: HashMap<(RoomKey, Uid), Arc<RoomMix>>,
     /// For when the timer task is set.
     pub(super) armed: Option<Instant>,
 }
@@ -85,6 +87,7 @@ impl RoomService {
             quality: Quality::default(),
             hooks: Hooks::default(),
             superseded: HashMap::new(),
+            followers: HashMap::new(),
             armed: None,
         };
         Arc::new(Self {
@@ -162,6 +165,7 @@ impl RoomService {
                 if let Some(session) = state.media.remove(room, &uid) {
                     self.end_session(&session);
                 }
+                state.followers.remove(&(room.clone(), uid));
             }
             Order::RevokeTickets { uid, which } => revoke(state, room, &uid, &which),
             Order::Forward { uid, stream, kind, on } => {

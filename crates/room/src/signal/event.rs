@@ -133,6 +133,11 @@ pub enum Event {
         /// What its sections carry.
         mids: BTreeMap<String, MidInfo>,
     },
+    /// Who speaks, for those who receive a stream that follows the speaker.
+    Speaker {
+        /// Who.
+        uid: UserId,
+    },
     /// Layers of a stream of one's own are wanted, and others not: only these are to be sent.
     LayersWanted {
         /// Which stream.
@@ -168,6 +173,7 @@ impl Event {
             Self::TokenExpiring { .. } => "token_expiring",
             Self::SessionEnded { .. } => "session_ended",
             Self::Offer { .. } => "offer",
+            Self::Speaker { .. } => "speaker",
             Self::LayersWanted { .. } => "layers_wanted",
             Self::NetworkQuality { .. } => "network_quality",
         }
@@ -175,7 +181,7 @@ impl Event {
 }
 
 /// Every value of `event`.
-pub const EVENT_NAMES: [&str; 17] = [
+pub const EVENT_NAMES: [&str; 18] = [
     "participant_joined",
     "participant_left",
     "participant_reconnecting",
@@ -191,6 +197,7 @@ pub const EVENT_NAMES: [&str; 17] = [
     "token_expiring",
     "session_ended",
     "offer",
+    "speaker",
     "layers_wanted",
     "network_quality",
 ];
