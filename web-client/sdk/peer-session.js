@@ -18,6 +18,7 @@ import { Sections } from './sections.js';
  * @typedef {object} Encoding
  * @property {number} [maxBitrate] bit/s
  * @property {number} [maxFramerate]
+ * @property {number} [scaleResolutionDownBy]
  * @property {RTCDegradationPreference} [degradationPreference]
  */
 
@@ -158,11 +159,13 @@ export class PeerSession {
     const [first] = parameters.encodings ?? [];
     // Before it has been negotiated a sender has no encoding to set anything of.
     if (source === null || first === undefined || this.#closed) return;
-    const { maxBitrate, maxFramerate, degradationPreference } = source.encoding;
+    const { maxBitrate, maxFramerate, scaleResolutionDownBy, degradationPreference } = source.encoding;
     if (maxBitrate === undefined) delete first.maxBitrate;
     else first.maxBitrate = maxBitrate;
     if (maxFramerate === undefined) delete first.maxFramerate;
     else first.maxFramerate = maxFramerate;
+    if (scaleResolutionDownBy !== undefined) first.scaleResolutionDownBy = scaleResolutionDownBy;
+    else if (first.scaleResolutionDownBy !== undefined) first.scaleResolutionDownBy = 1;
     if (degradationPreference !== undefined) parameters.degradationPreference = degradationPreference;
     await sender.setParameters(parameters);
   }

@@ -10,6 +10,8 @@ export class FakeTrack extends EventTarget {
   contentHint = '';
   /** @type {object[]} */
   constraints = [];
+  /** What the device gives. */
+  settings = {};
 
   /** @param {'audio' | 'video'} kind @param {string} [label] */
   constructor(kind, label = kind) {
@@ -20,6 +22,10 @@ export class FakeTrack extends EventTarget {
 
   stop() {
     this.readyState = 'ended';
+  }
+
+  getSettings() {
+    return this.settings;
   }
 
   /** The device is gone. */

@@ -9,6 +9,7 @@ pub mod gop;
 pub mod h264;
 pub mod opus;
 pub mod rtp;
+pub mod steering;
 pub mod sync;
 pub mod time;
 pub mod timeline;

@@ -5,6 +5,7 @@ pub mod avcc;
 mod bframes;
 mod nal;
 mod params;
+pub mod sei;
 mod slice;
 mod sps;
 mod tracker;

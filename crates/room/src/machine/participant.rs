@@ -66,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) outbox: Outbox,
     pub(crate) talk: Meter,
     pub(crate) changes: Meter,
+    /// Whether it wants to be told of user data in what it receives.
+    pub(crate) hears_sei: bool,
 }
 
 impl Session {
@@ -75,6 +77,7 @@ impl Session {
             outbox: Outbox::default(),
             talk: Meter::new(TALK_BURST, TALK_INTERVAL),
             changes: Meter::new(CHANGE_BURST, CHANGE_INTERVAL),
+            hears_sei: false,
         }
     }
 }
