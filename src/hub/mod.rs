@@ -3,8 +3,10 @@
 //! The feed in the publisher's own form is always fed; the other is derived from it, once whatever the audience,
 //! and only while someone listens to it.
 
+mod capacity;
 mod frame;
 mod gate;
+mod loss;
 mod meter;
 mod queue;
 mod stream;

@@ -12,8 +12,10 @@ use queqiao_room::StreamKey;
 use queqiao_room::signal::{MediaKind, Tracks};
 use tokio::sync::watch;
 
+use super::capacity::{Capacities, Capacity};
 use super::frame::{Frame, Media, RtpUnit, SourceId};
 use super::gate::{Form, Gate, Held};
+use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
 use super::queue::{Consumer, Feed, Pushed};
 use super::{Hub, HubError, Settings, transcode};
@@ -70,6 +72,8 @@ pub(crate) struct Stream {
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     players: AtomicUsize,
+    loss: Loss,
+    capacities: Capacities,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -123,6 +127,8 @@ impl Stream {
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
+            loss: Loss::default(),
+            capacities: Capacities::default(),
         })
     }
 
@@ -208,6 +214,21 @@ impl Stream {
         lock(&self.description).webrtc
     }
 
+    /// A player reports that it lost this fraction of the stream's packets, 0 to 1, since its report before.
+    pub(crate) fn note_loss(&self, fraction: f32, now: Instant) {
+        self.loss.note(fraction, now);
+    }
+
+    /// The greatest loss among the players, 0 to 1, as far as they have reported any lately.
+    pub(crate) fn loss(&self, now: Instant) -> f32 {
+        self.loss.read(now)
+    }
+
+    /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
+    pub(crate) fn capacities(&self) -> Vec<Option<u64>> {
+        self.capacities.read()
+    }
+
     fn begin(&self, publisher: Publisher) {
         let id = publisher.source.id;
         let previous = lock(&self.publisher).replace(publisher);
@@ -247,6 +268,7 @@ const HANDOVER: StreamTime = StreamTime::new(35_000);
 pub(crate) struct Seat {
     stream: Arc<Stream>,
     tracks: Tracks,
+    capacity: Arc<Capacity>,
 }
 
 impl Seat {
@@ -255,7 +277,8 @@ impl Seat {
             stream.players.fetch_sub(1, Ordering::AcqRel);
             return Err(HubError::TooManyPlayers { limit });
         }
-        Ok(Self { stream, tracks })
+        let capacity = stream.capacities.join(tracks);
+        Ok(Self { stream, tracks, capacity })
     }
 
     /// Which tracks its player wants.
@@ -276,10 +299,16 @@ impl Seat {
     pub(crate) fn stream(&self) -> &Arc<Stream> {
         &self.stream
     }
+
+    /// Where its player notes what the path carries.
+    pub(crate) fn capacity(&self) -> &Capacity {
+        &self.capacity
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.stream.capacities.leave(&self.capacity);
         self.stream.players.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -549,6 +578,21 @@ mod tests {
         let _seats = (probe.seat(), probe.seat());
         let (hub, grant) = probe.hub();
         assert_eq!(hub.play(grant).err(), Some(HubError::TooManyPlayers { limit: 2 }));
+    }
+
+    #[test]
+    fn what_the_path_to_each_player_of_the_video_carries_is_known_while_the_player_is_there() {
+        let probe = Probe::new();
+        let (first, second) = (probe.seat(), probe.seat_for(Tracks::Video));
+        let stream = Arc::clone(first.stream());
+        assert_eq!(stream.capacities(), [None, None]);
+        first.capacity().note(Some(600_000));
+        assert_eq!(stream.capacities(), [Some(600_000), None]);
+        first.capacity().note(None);
+        drop(second);
+        assert_eq!(stream.capacities(), [None]);
+        let _listener = probe.seat_for(Tracks::Audio);
+        assert_eq!(stream.capacities(), [None], "who only listens does not limit the picture");
     }
 
     #[test]

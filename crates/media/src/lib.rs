@@ -7,6 +7,7 @@ pub mod flv;
 pub mod frame;
 pub mod gop;
 pub mod h264;
+pub mod layers;
 pub mod opus;
 pub mod rtp;
 pub mod steering;
