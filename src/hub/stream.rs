@@ -18,6 +18,7 @@ use super::gate::{Form, Gate, Held};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
 use super::queue::{Consumer, Feed, Pushed};
+use super::sei::Port;
 use super::{Hub, HubError, Settings, transcode};
 
 /// The form that a publisher delivers in.
@@ -74,6 +75,7 @@ pub(crate) struct Stream {
     players: AtomicUsize,
     loss: Loss,
     capacities: Capacities,
+    sei: Port,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -98,6 +100,8 @@ pub(crate) struct StreamStats {
     pub(crate) since: Duration,
     /// Who plays it.
     pub(crate) players: usize,
+    /// Those of them whose path carries less than there is.
+    pub(crate) limited: usize,
     /// What has passed since then.
     pub(crate) counts: Counts,
     /// What passes in a second.
@@ -113,6 +117,8 @@ impl Stream {
     /// A stream of which `held` is held back from the start.
     pub(super) fn new(hub: Arc<Hub>, key: StreamKey, held: Held) -> Arc<Self> {
         let gop = GopCache::bounded(hub.settings.gop_bytes, hub.settings.gop_frames);
+        let sei = Port::new(Arc::clone(&hub.sei), &key);
+        let hub_limited = Arc::clone(&hub.limited);
         Arc::new(Self {
             key,
             hub,
@@ -128,7 +134,8 @@ impl Stream {
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
             loss: Loss::default(),
-            capacities: Capacities::default(),
+            capacities: Capacities::new(hub_limited),
+            sei,
         })
     }
 
@@ -206,7 +213,8 @@ impl Stream {
     pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
-            StreamStats { since, players: self.players.load(Ordering::Acquire), counts, rates }
+            let limited = self.capacities().into_iter().flatten().count();
+            StreamStats { since, players: self.players.load(Ordering::Acquire), limited, counts, rates }
         })
     }
 
@@ -225,6 +233,14 @@ impl Stream {
     }
 
     /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
+    pub(super) fn is_limited(&self) -> bool {
+        self.is_published() && self.capacities.any_limited()
+    }
+
+    pub(super) const fn sei(&self) -> &Port {
+        &self.sei
+    }
+
     pub(crate) fn capacities(&self) -> Vec<Option<u64>> {
         self.capacities.read()
     }
@@ -354,17 +370,24 @@ impl Source {
     }
 
     /// Publishes a frame. A source that was replaced publishes to nobody.
-    pub(crate) fn push_frame(&self, now: Instant, media: Media) -> Arc<Frame> {
+    pub(crate) fn push_frame(&self, now: Instant, mut media: Media) -> Arc<Frame> {
         let index = self.next_index.fetch_add(1, Ordering::Relaxed);
-        let frame = Arc::new(Frame::new(self.id, index, media));
         if !self.is_current() {
-            return frame;
+            return Arc::new(Frame::new(self.id, index, media));
         }
-        self.note_time(frame.time());
-        let passes = match &frame.media {
-            Media::Video { unit, .. } => self.stream.gate.video(Form::Frames, unit.keyframe),
+        let passes = match &mut media {
+            Media::Video { unit, .. } if self.stream.gate.video(Form::Frames, unit.keyframe) => {
+                if self.native == NativeForm::Frames {
+                    self.stream.sei.tell(&self.stream.key, unit, now);
+                }
+                self.stream.sei.fill(unit, now);
+                true
+            }
+            Media::Video { .. } => false,
             Media::Audio(_) => self.stream.gate.audio(),
         };
+        let frame = Arc::new(Frame::new(self.id, index, media));
+        self.note_time(frame.time());
         let passed = Passed::of_frame(&frame.media);
         if !passes {
             self.count(now, NativeForm::Frames, passed, Pushed::default());

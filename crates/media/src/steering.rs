@@ -42,20 +42,14 @@ const WORTH: u64 = 10;
 /// Limits are multiples of this, bits/s.
 const GRAIN: u64 = 10_000;
 
-/// What one viewer's path says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Viewer {
-    /// The bits of video per second that its path carries; none while it carries all there is.
-    pub capacity: Option<u64>,
-    /// Whether it reports that receiving goes badly: the limit stays where it is then.
-    pub troubled: bool,
-}
-
 /// What there is to know at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation<'a> {
-    /// Everybody who receives the video.
-    pub viewers: &'a [Viewer],
+    /// For everybody who receives the video the bits of it per second that their path carries; none while that is all
+    /// there is.
+    pub capacities: &'a [Option<u64>],
+    /// How many of them report that receiving goes badly: if they are many, the limit stays where it is.
+    pub troubled: usize,
     /// What the publisher sends of video, bits/s.
     pub rate: u64,
 }
@@ -98,11 +92,11 @@ impl Steering {
     /// before: `Some(None)` is that there is none any more.
     pub fn observe(&mut self, seen: Observation<'_>, now: Instant) -> Option<Option<u64>> {
         let before = self.limit();
-        match (wanted(seen.viewers), self.limit) {
+        match (wanted(seen.capacities), self.limit) {
             (Some(wanted), None) => self.begin(wanted, seen.rate, now),
             (Some(wanted), Some(limit)) if wanted < limit.rate => self.lower(wanted, limit, now),
             (wanted, Some(limit)) => {
-                let calm = !troubled(seen.viewers);
+                let calm = seen.troubled <= seen.capacities.len() / QUARTILE;
                 self.raise(wanted.unwrap_or(u64::MAX), limit, calm, now);
             }
             (None, None) => self.lower_since = None,
@@ -162,17 +156,13 @@ impl Steering {
 }
 
 /// What the viewers want the encoder to send at most: nothing in particular if all but a few carry all there is.
-fn wanted(viewers: &[Viewer]) -> Option<u64> {
-    let mut capacities: Vec<u64> =
-        viewers.iter().map(|viewer| viewer.capacity.unwrap_or(u64::MAX)).collect();
+fn wanted(capacities: &[Option<u64>]) -> Option<u64> {
+    let mut capacities: Vec<u64> = capacities.iter().map(|capacity| capacity.unwrap_or(u64::MAX)).collect();
     capacities.sort_unstable();
     let deciding = capacities.get(capacities.len() / QUARTILE).copied();
-    deciding.filter(|capacity| *capacity < u64::MAX).map(|capacity| grain(capacity / 100 * HEADROOM).max(FLOOR))
-}
-
-/// Whether so many viewers do badly that they would decide.
-fn troubled(viewers: &[Viewer]) -> bool {
-    viewers.iter().filter(|viewer| viewer.troubled).count() > viewers.len() / QUARTILE
+    deciding
+        .filter(|capacity| *capacity < u64::MAX)
+        .map(|capacity| grain(capacity / 100 * HEADROOM).max(FLOOR))
 }
 
 const fn grain(rate: u64) -> u64 {
@@ -195,10 +185,6 @@ pub const fn short_side(rate: u64) -> Option<u16> {
 mod tests {
     use super::*;
 
-    const fn viewer(capacity: Option<u64>) -> Viewer {
-        Viewer { capacity, troubled: false }
-    }
-
     /// A publisher that does as it is told, looked at twice a second.
     struct Scene {
         steering: Steering,
@@ -206,23 +192,24 @@ mod tests {
         now: Instant,
         natural: u64,
         changes: Vec<(Duration, Option<u64>)>,
+        troubled: usize,
     }
 
     impl Scene {
         fn new(natural: u64) -> Self {
             let now = Instant::now();
-            Self { steering: Steering::default(), start: now, now, natural, changes: Vec::new() }
+            Self { steering: Steering::default(), start: now, now, natural, changes: Vec::new(), troubled: 0 }
         }
 
         fn rate(&self) -> u64 {
             self.steering.limit().unwrap_or(self.natural).min(self.natural)
         }
 
-        /// `viewers` are given what is sent now.
-        fn run(&mut self, seconds: u64, viewers: impl Fn(u64) -> Vec<Viewer>) {
+        /// `capacities` are given what is sent now.
+        fn run(&mut self, seconds: u64, capacities: impl Fn(u64) -> Vec<Option<u64>>) {
             for _ in 0..seconds * 2 {
-                let viewers = viewers(self.rate());
-                let seen = Observation { viewers: &viewers, rate: self.rate() };
+                let (capacities, troubled) = (capacities(self.rate()), self.troubled);
+                let seen = Observation { capacities: &capacities, troubled, rate: self.rate() };
                 if let Some(change) = self.steering.observe(seen, self.now) {
                     self.changes.push((self.now - self.start, change));
                 }
@@ -232,14 +219,14 @@ mod tests {
 
         /// One viewer whose path carries so much, and says so only when more is sent.
         fn path(&mut self, seconds: u64, carries: u64) {
-            self.run(seconds, |rate| vec![viewer((rate > carries).then_some(carries))]);
+            self.run(seconds, |rate| vec![(rate > carries).then_some(carries)]);
         }
     }
 
     #[test]
     fn nobody_is_steered_while_every_path_carries_all_there_is() {
         let mut scene = Scene::new(1_000_000);
-        scene.run(60, |_| vec![viewer(None); 3]);
+        scene.run(60, |_| vec![None; 3]);
         scene.run(60, |_| vec![]);
         assert_eq!(scene.changes, []);
     }
@@ -256,11 +243,11 @@ mod tests {
     #[test]
     fn a_single_late_moment_changes_nothing() {
         let mut scene = Scene::new(1_000_000);
-        scene.run(1, |_| vec![viewer(None)]);
-        let seen = Observation { viewers: &[viewer(Some(300_000))], rate: 1_000_000 };
+        scene.run(1, |_| vec![None]);
+        let seen = Observation { capacities: &[Some(300_000)], troubled: 0, rate: 1_000_000 };
         assert_eq!(scene.steering.observe(seen, scene.now), None);
         scene.now += Duration::from_millis(500);
-        scene.run(10, |_| vec![viewer(None)]);
+        scene.run(10, |_| vec![None]);
         assert_eq!(scene.changes, []);
     }
 
@@ -275,16 +262,16 @@ mod tests {
     #[test]
     fn one_bad_viewer_of_four_decides_for_nobody_and_two_of_four_do() {
         let mut scene = Scene::new(1_000_000);
-        scene.run(30, |_| vec![viewer(Some(250_000)), viewer(None), viewer(None), viewer(None)]);
+        scene.run(30, |_| vec![Some(250_000), None, None, None]);
         assert_eq!(scene.changes, []);
-        scene.run(5, |_| vec![viewer(Some(250_000)), viewer(None), viewer(Some(600_000)), viewer(None)]);
+        scene.run(5, |_| vec![Some(250_000), None, Some(600_000), None]);
         assert_eq!(scene.steering.limit(), Some(510_000), "the better of the two bad ones");
     }
 
     #[test]
     fn of_three_viewers_the_worst_decides() {
         let mut scene = Scene::new(1_000_000);
-        scene.run(5, |_| vec![viewer(None), viewer(Some(400_000)), viewer(None)]);
+        scene.run(5, |_| vec![None, Some(400_000), None]);
         assert_eq!(scene.steering.limit(), Some(340_000));
     }
 
@@ -321,9 +308,11 @@ mod tests {
         scene.path(5, 500_000);
         let limit = scene.steering.limit();
         assert!(limit.is_some());
-        scene.run(60, |_| vec![Viewer { capacity: None, troubled: true }]);
+        scene.troubled = 1;
+        scene.run(60, |_| vec![None]);
         assert_eq!(scene.steering.limit(), limit);
-        scene.run(60, |_| vec![viewer(None)]);
+        scene.troubled = 0;
+        scene.run(60, |_| vec![None]);
         assert_eq!(scene.steering.limit(), None);
     }
 
@@ -337,7 +326,8 @@ mod tests {
 
     #[test]
     fn what_a_rate_carries_grows_with_it() {
-        let sides: Vec<_> = [200_000, 300_000, 600_000, 1_000_000].map(short_side).into_iter().flatten().collect();
+        let sides: Vec<_> =
+            [200_000, 300_000, 600_000, 1_000_000].map(short_side).into_iter().flatten().collect();
         assert_eq!(sides, [240, 360, 480, 720]);
         assert_eq!(short_side(2_500_000), None);
     }

@@ -186,7 +186,8 @@ mod tests {
         assert_eq!(user_data(&[6, 5, 3, 1, 2, 3, 0x80]), [], "a UUID has 16 bytes");
         assert_eq!(user_data(&[6, 255, 255]), []);
         assert_eq!(user_data(&unregistered(&[1; MAX_USER_DATA_BYTES]).to_nal()), []);
-        let slice: Vec<u8> = [0x65].into_iter().chain(unregistered(b"x").to_nal().iter().skip(1).copied()).collect();
+        let slice: Vec<u8> =
+            [0x65].into_iter().chain(unregistered(b"x").to_nal().iter().skip(1).copied()).collect();
         assert_eq!(user_data(&slice), []);
         assert_eq!(user_data(&[]), []);
     }

@@ -87,7 +87,9 @@ impl Roster {
             | Signal::TokenExpiring { .. }
             | Signal::SessionEnded { .. }
             | Signal::Offer { .. }
-            | Signal::NetworkQuality { .. } => {}
+            | Signal::NetworkQuality { .. }
+            | Signal::PublishLimits { .. }
+            | Signal::Sei { .. } => {}
         }
         events
     }

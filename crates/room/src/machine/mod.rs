@@ -31,6 +31,7 @@ pub use media::{Published, Subscribed};
 pub use membership::{Entered, JoinRequest, Resumed};
 pub use moderation::{By, Operator};
 pub use outbox::Sealed;
+pub use participant::Carrier;
 pub use refusal::{AttributeLimit, Refusal};
 pub use room::{Room, RoomKey};
 pub use rooms::Rooms;

@@ -162,11 +162,7 @@ impl Room {
     }
 
     /// Serialises once, whatever the number of those who are told. Returns that number.
-    pub(crate) fn tell_those(
-        &mut self,
-        event: &Event,
-        wanted: impl Fn(&Uid, &Participant) -> bool,
-    ) -> usize {
+    pub(crate) fn tell_those(&mut self, event: &Event, wanted: impl Fn(&Uid, &Participant) -> bool) -> usize {
         let mut body: Option<Body> = None;
         let mut told = 0;
         for (uid, participant) in &mut self.participants {
