@@ -6,6 +6,7 @@
 mod capacity;
 mod frame;
 mod gate;
+mod layers;
 mod loss;
 mod meter;
 mod queue;
@@ -30,8 +31,11 @@ use tokio::sync::mpsc;
 use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
+pub(crate) use meter::Passed;
 pub(crate) use queue::Consumer;
 pub(crate) use sei::{Heard, SeiCounts};
+#[cfg(test)]
+pub(crate) use stream::Source;
 pub(crate) use stream::{
     Description, NativeForm, Publication, PublisherControl, Seat, Stream, StreamStats, WebRtcVideo,
 };
@@ -103,7 +107,7 @@ impl Hub {
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
     pub(crate) fn play(self: &Arc<Self>, grant: &Grant) -> Result<Seat, HubError> {
-        Seat::take(self.stream(grant)?, grant.tracks(), self.settings.max_players)
+        Seat::take(self.stream(grant)?, grant.tracks(), grant.max_layer(), self.settings.max_players)
     }
 
     /// The stream that `grant` is for, made if it is not there. It lives as long as someone publishes it or waits
@@ -128,7 +132,8 @@ impl Hub {
     pub(crate) fn play_published(self: &Arc<Self>, grant: &Grant) -> Result<Option<Seat>, HubError> {
         let stream = self.lock().get(grant.stream()).and_then(Weak::upgrade);
         let published = stream.filter(|stream| stream.is_published());
-        published.map(|stream| Seat::take(stream, grant.tracks(), self.settings.max_players)).transpose()
+        let (tracks, max_layer, limit) = (grant.tracks(), grant.max_layer(), self.settings.max_players);
+        published.map(|stream| Seat::take(stream, tracks, max_layer, limit)).transpose()
     }
 
     /// Becomes the publisher of the stream that `grant` is for. Whoever published it before is told and replaced.
@@ -181,10 +186,12 @@ impl Hub {
         limited.map(|stream| stream.key().clone()).collect()
     }
 
-    /// What the paths to a stream's players carry of its video; none if nobody publishes it.
+    /// What the paths to a stream's players carry of its video; none if nobody publishes it, or in layers, of which
+    /// everybody gets the one for their path.
     pub(crate) fn capacities(&self, key: &StreamKey) -> Option<Vec<Option<u64>>> {
         let stream = self.lock().get(key).and_then(Weak::upgrade)?;
-        stream.is_published().then(|| stream.capacities())
+        let steerable = stream.is_published() && stream.offered_layers().len() <= 1;
+        steerable.then(|| stream.capacities())
     }
 
     /// Tells user data in the pictures of a stream from now on, or no longer.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use queqiao_media::frame::AccessUnit;
 use queqiao_media::h264::sei::{self, UserData};
+use queqiao_media::layers::{Layer, LayerSet};
 use queqiao_room::StreamKey;
 use tokio::sync::mpsc;
 
@@ -97,7 +98,15 @@ pub(super) struct Port {
     paid_at: Mutex<Option<Instant>>,
     /// Whether anything waits: looked at for every picture.
     any: AtomicBool,
-    waiting: Mutex<VecDeque<(Instant, Bytes)>>,
+    waiting: Mutex<VecDeque<Waiting>>,
+}
+
+/// User data on its way into pictures.
+struct Waiting {
+    since: Instant,
+    nal: Bytes,
+    /// The layers whose pictures have it.
+    sent: LayerSet,
 }
 
 impl Port {
@@ -119,27 +128,31 @@ impl Port {
     /// Keeps a NAL unit for the next picture. The oldest gives way where too many wait.
     pub(super) fn put(&self, nal: Bytes, now: Instant) {
         let mut waiting = lock(&self.waiting);
-        waiting.push_back((now, nal));
+        waiting.push_back(Waiting { since: now, nal, sent: LayerSet::EMPTY });
         let over = waiting.len().saturating_sub(MAX_WAITING);
         self.exchange.unsent.fetch_add(over as u64, Ordering::Relaxed);
         waiting.drain(..over);
         self.any.store(true, Ordering::Release);
     }
 
-    /// Puts what waits into a picture.
-    pub(super) fn fill(&self, unit: &mut AccessUnit, now: Instant) {
+    /// Puts what waits into a picture of a layer, of those that there are.
+    pub(super) fn fill(&self, unit: &mut AccessUnit, layer: Layer, layers: LayerSet, now: Instant) {
         if !self.any.load(Ordering::Acquire) {
             return;
         }
         let mut waiting = lock(&self.waiting);
-        for (since, nal) in waiting.drain(..) {
-            if now.saturating_duration_since(since) > MAX_AGE {
-                self.exchange.unsent.fetch_add(1, Ordering::Relaxed);
-            } else {
-                sei::insert(&mut unit.nals, nal);
+        waiting.retain_mut(|entry| {
+            if now.saturating_duration_since(entry.since) > MAX_AGE {
+                self.exchange.unsent.fetch_add(u64::from(entry.sent.is_empty()), Ordering::Relaxed);
+                return false;
             }
-        }
-        self.any.store(false, Ordering::Release);
+            if !entry.sent.contains(layer) {
+                sei::insert(&mut unit.nals, entry.nal.clone());
+                entry.sent = entry.sent.with(layer);
+            }
+            !layers.without_all(entry.sent).is_empty()
+        });
+        self.any.store(!waiting.is_empty(), Ordering::Release);
     }
 
     /// Tells what came in a picture, if anybody listens.
@@ -203,6 +216,20 @@ mod tests {
             assert_eq!(texts(&first.media), [text("a"), text("b")], "in order");
             assert_eq!(texts(&second.media), []);
         }
+    }
+
+    #[test]
+    fn every_layer_of_a_picture_has_it_once() {
+        let probe = Probe::new();
+        let (hub, grant) = probe.hub();
+        let publication = probe.publish_as(NativeForm::Rtp);
+        publication.source().offer_layers(LayerSet::of_count(2));
+        hub.insert_sei(grant.stream(), &text("a"));
+        let push = |layer| texts(&publication.source().push_layer(Instant::now(), layer, picture(0, true)).media);
+        assert_eq!(push(Layer::High), [text("a")]);
+        assert_eq!(push(Layer::High), []);
+        assert_eq!(push(Layer::Low), [text("a")]);
+        assert_eq!(push(Layer::Low), []);
     }
 
     #[test]

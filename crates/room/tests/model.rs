@@ -511,6 +511,7 @@ impl Known {
             }
             Event::Message { .. } | Event::TokenExpiring { .. } | Event::SessionEnded { .. } => {}
             Event::Offer { .. }
+            | Event::LayersWanted { .. }
             | Event::NetworkQuality { .. }
             | Event::PublishLimits { .. }
             | Event::Sei { .. } => unreachable!("the room makes none"),
