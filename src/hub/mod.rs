@@ -186,12 +186,12 @@ impl Hub {
         limited.map(|stream| stream.key().clone()).collect()
     }
 
-    /// What the paths to a stream's players carry of its video; none if nobody publishes it, or in layers, of which
-    /// everybody gets the one for their path.
+    /// What the paths to a stream's players carry of its video; none if nobody publishes it. Of a publisher with layers,
+    /// of which everybody gets the one for their path, nobody is counted.
     pub(crate) fn capacities(&self, key: &StreamKey) -> Option<Vec<Option<u64>>> {
         let stream = self.lock().get(key).and_then(Weak::upgrade)?;
-        let steerable = stream.is_published() && stream.offered_layers().len() <= 1;
-        steerable.then(|| stream.capacities())
+        let layered = stream.offered_layers().len() > 1;
+        stream.is_published().then(|| if layered { Vec::new() } else { stream.capacities() })
     }
 
     /// Tells user data in the pictures of a stream from now on, or no longer.

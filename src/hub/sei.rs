@@ -225,7 +225,8 @@ mod tests {
         let publication = probe.publish_as(NativeForm::Rtp);
         publication.source().offer_layers(LayerSet::of_count(2));
         hub.insert_sei(grant.stream(), &text("a"));
-        let push = |layer| texts(&publication.source().push_layer(Instant::now(), layer, picture(0, true)).media);
+        let push =
+            |layer| texts(&publication.source().push_layer(Instant::now(), layer, picture(0, true)).media);
         assert_eq!(push(Layer::High), [text("a")]);
         assert_eq!(push(Layer::High), []);
         assert_eq!(push(Layer::Low), [text("a")]);

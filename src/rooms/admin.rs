@@ -80,7 +80,8 @@ impl RoomService {
     /// How much there is of everything.
     pub(crate) fn totals(&self) -> Totals {
         let state = self.lock();
-        let none = Totals { rooms: state.rooms.len(), participants: 0, streams: 0, steered: state.steered.count() };
+        let none =
+            Totals { rooms: state.rooms.len(), participants: 0, streams: 0, steered: state.steered.count() };
         state.rooms.iter().fold(none, |totals, room| Totals {
             participants: totals.participants + room.participants().len(),
             streams: totals.streams + room.stream_count(),
