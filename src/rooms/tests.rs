@@ -446,7 +446,8 @@ async fn a_phone_is_told_what_its_viewer_can_take_and_told_again_when_it_begins_
     seat.capacity().note(Some(500_000));
     steer(1);
     steer(2);
-    let limits = json!({"seq": 1, "event": "publish_limits", "stream": "camera", "max_kbps": 420, "short_side": 360});
+    let limits =
+        json!({"seq": 1, "event": "publish_limits", "stream": "camera", "max_kbps": 420, "short_side": 360});
     assert_eq!(phone.heard(), [limits]);
     assert_eq!(house.service.room(&room()).unwrap().participants[0].limits[0].1, 420_000);
     phone.say(json!({"id": 3, "type": "publish", "stream": "camera", "audio": true, "video": true})).await;
@@ -471,7 +472,10 @@ async fn user_data_goes_into_pictures_and_comes_out_of_them() {
     phone.say(json!({"id": 3, "type": "send_sei", "stream": "camera", "text": "goal"})).await;
     assert_eq!(phone.names(), ["3"]);
     let told = bob.heard().pop().unwrap();
-    assert_eq!((told["event"].clone(), told["sei_type"].clone(), told["text"].clone()), (json!("sei"), json!(5), json!("goal")));
+    assert_eq!(
+        (told["event"].clone(), told["sei_type"].clone(), told["text"].clone()),
+        (json!("sei"), json!(5), json!("goal"))
+    );
     let data = queqiao_media::h264::sei::UserData::Plain { data: vec![0, 255].into() };
     house.service.tell_sei(&hub::Heard { stream: stream("phone"), data });
     let told = bob.heard().pop().unwrap();

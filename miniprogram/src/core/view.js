@@ -56,6 +56,7 @@ const STABLE_MS = 30_000;
  * @property {string} [players] field of `data` that holds a list of PlayerItems
  * @property {{ min?: number, max?: number }} [bitrate] what the page wants of its pusher, kbit/s: 200 to 1000, as WeChat
  *   has it, if absent
+ * @property {boolean} [steer] false: pushers are given what the page wants, whatever the others' networks carry
  * @property {number} [maxPlayers] how many streams are received at once; further ones wait until one ends
  * @property {(uid: Uid, stream: StreamName) => boolean} [wanted] which streams are received at all; every one if absent
  */
@@ -182,7 +183,8 @@ export class View {
 
   /** @param {StreamName} stream */
   #bitrates(stream) {
-    return bitratesWithin(this.#options.bitrate ?? {}, this.#client.publishLimits(stream));
+    const { bitrate = {}, steer = true } = this.#options;
+    return bitratesWithin(bitrate, steer ? this.#client.publishLimits(stream) : null);
   }
 
   /** @returns {PlayerItem[]} */
