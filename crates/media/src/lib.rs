@@ -2,6 +2,8 @@
 
 pub mod aac;
 mod bits;
+pub mod catch_up;
+mod drift;
 pub mod error;
 pub mod filler;
 pub mod flv;
@@ -9,6 +11,7 @@ pub mod frame;
 pub mod gop;
 pub mod h264;
 pub mod layers;
+pub mod live;
 pub mod opus;
 pub mod rtp;
 pub mod steering;
