@@ -11,6 +11,8 @@ const CACHE = join(ROOT, '.cache/netbench');
 export const SPEECH = join(CACHE, 'speech.s16');
 const PYTHON = join(CACHE, 'venv/bin/python');
 const LISTEN = fileURLToPath(new URL('listen.py', import.meta.url));
+/** The longest delay with which sound is not yet missing. */
+const ON_ITS_WAY_MS = 1000;
 
 /**
  * @typedef {object} Figures
@@ -56,7 +58,9 @@ export async function measure(scope, scenario, recording, begin, end) {
   const [first, last] = [frames[0], frames.at(-1)];
   if (!first || !last) throw new Error('no picture while it was measured');
   const frozen = freezes(shownAll, begin, end);
-  const heard = await listen(scope, presented(recording, first.at, last.at));
+  // Sound goes on where the picture does not; what is on its way at the end is not missing.
+  const to = Math.max(last.at, first.at + (end - first.seen - ON_ITS_WAY_MS) / 1000);
+  const heard = await listen(scope, presented(recording, first.at, to));
   const delays = frames.map(delay);
   const step = begin + (scenario.steps?.[0]?.at ?? (end - begin) / 4000) * 1000;
   const before = median(frames.filter((frame) => frame.seen < step).map(delay));

@@ -90,11 +90,13 @@ pub(crate) struct Hub {
     sei: Arc<sei::Exchange>,
     /// Players whose path limits what they get.
     limited: Arc<AtomicUsize>,
+    attendant: stream::Attendant,
 }
 
 impl Hub {
-    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> Arc<Self> {
-        Arc::new(Self {
+    /// Fails where the thread that looks after streams cannot be started.
+    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
             streams: Mutex::default(),
             held: Mutex::default(),
             next_source: AtomicU64::new(0),
@@ -102,7 +104,8 @@ impl Hub {
             pool,
             sei: sei::Exchange::new(),
             limited: Arc::default(),
-        })
+            attendant: stream::Attendant::start()?,
+        }))
     }
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
