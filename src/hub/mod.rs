@@ -9,6 +9,7 @@ mod gate;
 mod layers;
 mod loss;
 mod meter;
+mod mix;
 mod queue;
 mod sei;
 mod stream;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use queqiao_media::h264::sei::UserData;
+use queqiao_room::machine::RoomKey;
 use queqiao_room::signal::MediaKind;
 use queqiao_room::{Grant, StreamKey};
 use tokio::sync::mpsc;
@@ -32,6 +34,7 @@ use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
 pub(crate) use meter::Passed;
+pub(crate) use mix::{RoomMix, SpeakerNotice};
 pub(crate) use queue::Consumer;
 pub(crate) use sei::{Heard, SeiCounts};
 #[cfg(test)]
@@ -51,6 +54,9 @@ pub(crate) enum HubError {
     /// The stream has as many players as it may have.
     #[error("the stream has its limit of {limit} players")]
     TooManyPlayers { limit: usize },
+    /// The machine has no thread left to mix rooms on.
+    #[error("this server mixes no rooms")]
+    NoMix,
 }
 
 impl HubError {
@@ -59,6 +65,7 @@ impl HubError {
         match self {
             Self::TooManyStreams { .. } => "too_many_streams",
             Self::TooManyPlayers { .. } => "too_many_players",
+            Self::NoMix => "mix_unavailable",
         }
     }
 }
@@ -90,27 +97,46 @@ pub(crate) struct Hub {
     sei: Arc<sei::Exchange>,
     /// Players whose path limits what they get.
     limited: Arc<AtomicUsize>,
+    /// The rooms that are mixed at present. Bounded by the rooms' listeners.
+    mixes: Mutex<HashMap<RoomKey, Weak<RoomMix>>>,
+    clock: mix::Clock,
+    speakers: mpsc::Sender<SpeakerNotice>,
+    speaker_notices: Mutex<Option<mpsc::Receiver<SpeakerNotice>>>,
     attendant: stream::Attendant,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
 }
 
 impl Hub {
     /// Fails where the thread that looks after streams cannot be started.
     pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> std::io::Result<Arc<Self>> {
+        let (speakers, speaker_notices) = mpsc::channel(mix::MAX_NOTICES);
         Ok(Arc::new(Self {
             streams: Mutex::default(),
             held: Mutex::default(),
             next_source: AtomicU64::new(0),
             settings,
+            clock: mix::Clock::new(pool.threads()),
             pool,
             sei: sei::Exchange::new(),
             limited: Arc::default(),
+            mixes: Mutex::default(),
+            speakers,
+            speaker_notices: Mutex::new(Some(speaker_notices)),
             attendant: stream::Attendant::start()?,
         }))
     }
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
     pub(crate) fn play(self: &Arc<Self>, grant: &Grant) -> Result<Seat, HubError> {
-        Seat::take(self.stream(grant)?, grant.tracks(), grant.max_layer(), self.settings.max_players)
+        let stream = self.stream(grant)?;
+        let seat =
+            Seat::take(Arc::clone(&stream), grant.tracks(), grant.max_layer(), self.settings.max_players)?;
+        if grant.stream().kind.is_made() { Ok(seat.listening(self.listen(&stream)?)) } else { Ok(seat) }
     }
 
     /// The stream that `grant` is for, made if it is not there. It lives as long as someone publishes it or waits
@@ -128,6 +154,8 @@ impl Hub {
         let held = self.lock_held().get(key).copied().unwrap_or_default();
         let stream = Stream::new(Arc::clone(self), key.clone(), held);
         streams.insert(key.clone(), Arc::downgrade(&stream));
+        drop(streams);
+        self.tap(&stream);
         Ok(stream)
     }
 
@@ -147,8 +175,11 @@ impl Hub {
         control: Arc<dyn PublisherControl>,
     ) -> Result<Publication, HubError> {
         let stream = self.stream(grant)?;
-        let id = SourceId(self.next_source.fetch_add(1, Ordering::Relaxed));
-        Ok(Publication::new(stream, id, native, control))
+        Ok(Publication::new(stream, self.next_source(), native, control))
+    }
+
+    fn next_source(&self) -> SourceId {
+        SourceId(self.next_source.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Passes a track on or holds it back, whoever publishes the stream, until said otherwise or the stream is over.

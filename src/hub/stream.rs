@@ -22,6 +22,7 @@ use super::gate::{Form, Gate, Held};
 use super::layers::{Layers, Need};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
+use super::mix::{Listener, Sound, Tap};
 use super::queue::{Consumer, Feed, Pushed};
 use super::sei::Port;
 use super::{Hub, HubError, Settings, transcode};
@@ -94,6 +95,9 @@ pub(crate) struct Stream {
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     players: AtomicUsize,
+    /// Where its sound is mixed, and whether it is: asked with every frame.
+    tap: Mutex<Option<Tap>>,
+    tapped: AtomicBool,
     loss: Loss,
     capacities: Capacities,
     sei: Port,
@@ -159,6 +163,8 @@ impl Stream {
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
+            tap: Mutex::new(None),
+            tapped: AtomicBool::new(false),
             loss: Loss::default(),
             capacities: Capacities::new(hub_limited),
             sei,
@@ -197,6 +203,27 @@ impl Stream {
         let consumer = self.rtp.subscribe(LayerSet::ALL);
         self.with_publisher(|control| control.watched());
         consumer
+    }
+
+    /// How many players it may have.
+    pub(super) fn max_players(&self) -> usize {
+        self.hub.settings.max_players
+    }
+
+    /// Leaves its sound with the mix of its room from now on.
+    pub(super) fn set_tap(&self, tap: Tap) {
+        *lock(&self.tap) = Some(tap);
+        self.tapped.store(true, Ordering::Release);
+        self.with_publisher(|control| control.watched());
+    }
+
+    fn mix(&self, source: SourceId, at: Instant, sound: impl FnOnce() -> Sound) {
+        if self.tapped.load(Ordering::Acquire) {
+            let tap = lock(&self.tap).clone();
+            if !tap.is_some_and(|tap| tap.hear(source, at, sound())) {
+                self.tapped.store(false, Ordering::Release);
+            }
+        }
     }
 
     /// Lets a player that joined, or that lost a picture, start at a keyframe: the pictures since the last one
@@ -318,6 +345,10 @@ impl Stream {
             *publisher = None;
         }
         lock(&self.gop).clear();
+        let tap = lock(&self.tap).clone();
+        if let Some(tap) = tap {
+            tap.ended();
+        }
         self.presence.send_replace(None);
     }
 }
@@ -337,6 +368,8 @@ pub(crate) struct Seat {
     stream: Arc<Stream>,
     tracks: Tracks,
     capacity: Arc<Capacity>,
+    /// What keeps a stream going that the server makes.
+    listener: Option<Arc<Listener>>,
     max_layer: Layer,
     need: Need,
 }
@@ -353,7 +386,13 @@ impl Seat {
             return Err(HubError::TooManyPlayers { limit });
         }
         let capacity = stream.capacities.join(tracks);
-        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default() })
+        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default(), listener: None })
+    }
+
+    /// The same place in a stream that the server makes as long as somebody has one.
+    pub(super) fn listening(mut self, listener: Arc<Listener>) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// Which tracks its player wants.
@@ -437,6 +476,11 @@ impl Source {
         self.stream.frames.is_wanted()
     }
 
+    /// Whether the sound is mixed.
+    pub(crate) fn mix_wanted(&self) -> bool {
+        self.stream.tapped.load(Ordering::Acquire)
+    }
+
     /// Whether anybody takes the pictures of `layer` as frames.
     pub(crate) fn layer_wanted(&self, layer: Layer) -> bool {
         self.stream.frames.accepted().contains(layer)
@@ -491,17 +535,29 @@ impl Source {
             Media::Audio(frame) => self.stream.gate.audio() && filler.admit_sound(self.time_at(now), frame),
         };
         let frame = Arc::new(Frame::new(self.id, index, layer, media));
+        self.hand_out(now, &frame, passes);
+        frame
+    }
+
+    /// Publishes a frame that other streams have in common. Nothing of such a stream is held back or made up.
+    pub(super) fn pass_on(&self, now: Instant, frame: &Arc<Frame>) {
+        if self.is_current() {
+            self.hand_out(now, frame, true);
+        }
+    }
+
+    fn hand_out(&self, now: Instant, frame: &Arc<Frame>, passes: bool) {
         self.note_time(frame.time());
-        let passed = Passed::of_frame(&frame.media, layer);
+        let passed = Passed::of_frame(&frame.media, frame.layer);
         if !passes {
             self.count(now, NativeForm::Frames, passed, Pushed::default());
-            return frame;
+            return;
         }
         match &frame.media {
             Media::Video { unit, .. } => {
                 if self.native == NativeForm::Frames {
                     let bytes = passed.bytes();
-                    lock(&self.stream.gop).push(Arc::clone(&frame), bytes, unit.keyframe);
+                    lock(&self.stream.gop).push(Arc::clone(frame), bytes, unit.keyframe);
                 }
                 note(
                     &mut lock(&self.stream.description),
@@ -517,12 +573,14 @@ impl Source {
                 );
             }
         }
-        let pushed = self.stream.frames.push(now, &frame);
+        if let (Media::Audio(audio), NativeForm::Frames) = (&frame.media, self.native) {
+            self.stream.mix(self.id, now, || Sound::Aac(audio.clone()));
+        }
+        let pushed = self.stream.frames.push(now, frame);
         self.count(now, NativeForm::Frames, passed, pushed);
         if pushed.keyframe_needed {
             self.stream.request_keyframe();
         }
-        frame
     }
 
     /// Publishes RTP. A source that was replaced publishes to nobody.
@@ -537,6 +595,9 @@ impl Source {
             RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.layer, video.keyframe),
             RtpUnit::Audio { .. } => self.stream.gate.audio(),
         };
+        if let (RtpUnit::Audio { packet, .. }, NativeForm::Rtp, true) = (unit, self.native, passes) {
+            self.stream.mix(self.id, now, || Sound::Rtp(packet.clone()));
+        }
         let pushed = if passes { self.stream.rtp.push(now, unit) } else { Pushed::default() };
         self.count(now, NativeForm::Rtp, Passed::of_rtp(unit), pushed);
         if pushed.keyframe_needed {

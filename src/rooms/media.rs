@@ -121,9 +121,10 @@ pub(super) fn rtc_refusal(error: &rtc::Error) -> ErrorBody {
 }
 
 fn hub_refusal(error: HubError) -> ErrorBody {
-    let (HubError::TooManyStreams { limit } | HubError::TooManyPlayers { limit }) = error;
     let mut body = ErrorBody::new(error.code(), error.to_string());
-    body.limit = u64::try_from(limit).ok();
+    if let HubError::TooManyStreams { limit } | HubError::TooManyPlayers { limit } = error {
+        body.limit = u64::try_from(limit).ok();
+    }
     body
 }
 
@@ -210,9 +211,14 @@ impl RoomService {
                 let (rtmp, flv) = (Hidden(base.rtmp(&key, &ticket)), Hidden(base.flv(&key, &ticket)));
                 SubscribeOk::Addresses { uid, stream, rtmp, flv }
             })
+        } else if stream.is_made() {
+            self.follow_speaker(state, place).map(|()| SubscribeOk::Webrtc { uid, stream })
         } else {
             self.send(state, place, &grant, tracks).map(|()| SubscribeOk::Webrtc { uid, stream })
         };
+        if stream.is_made() && result.is_ok() {
+            self.tell_present_speaker(state, place);
+        }
         if result.is_err() {
             let before =
                 state.media.get_mut(room, seat.uid()).and_then(|media| media.sending.get(&key).copied());
@@ -237,8 +243,29 @@ impl RoomService {
         Ok(())
     }
 
+    /// Lets a room be listened to, so that a participant who has its streams one by one learns who speaks.
+    fn follow_speaker(&self, state: &mut State, place: &Place) -> Result<(), ErrorBody> {
+        let mix = self.hub.mix(&place.room).map_err(hub_refusal)?;
+        state.followers.insert((place.room.clone(), place.seat.uid().clone()), mix);
+        Ok(())
+    }
+
+    /// Who speaks when somebody begins to follow the speaker, if the room is listened to already.
+    fn tell_present_speaker(&self, state: &mut State, place: &Place) {
+        let Some(speaker) = self.hub.speaker(&place.room) else { return };
+        state.rooms.within(&place.room, |room| {
+            if let Some(info) = room.participant(&speaker) {
+                room.tell(place.seat.uid(), &Event::Speaker { uid: info.uid });
+            }
+        });
+    }
+
     /// Sends a stream to a participant no longer.
     pub(super) fn stop_sending(&self, state: &mut State, place: &Place, of: &Uid, kind: StreamKind) {
+        if kind.is_made() {
+            state.followers.remove(&(place.room.clone(), place.seat.uid().clone()));
+            return;
+        }
         let key = stream_key(&place.room, of.clone(), kind);
         let Some(media) = state.media.get_mut(&place.room, place.seat.uid()) else { return };
         if media.sending.remove(&key).is_some() {

@@ -20,7 +20,7 @@ use super::joins::JoinLimiter;
 use super::media::MediaSessions;
 use super::quality::Quality;
 use super::steering::Steered;
-use crate::hub::Hub;
+use crate::hub::{Hub, RoomMix};
 use crate::rtc;
 use crate::signal::unix_now;
 
@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) hooks: Hooks,
     /// Publishers over WHIP whose room has a newer one: they go on until it is there.
     pub(super) superseded: HashMap<rtc::SessionId, StreamKey>,
+    /// Participants with streams of their own choice who want to know who speaks. Their rooms are listened to.
+    pub(super) followers: HashMap<(RoomKey, Uid), Arc<RoomMix>>,
     /// For when the timer task is set.
     pub(super) armed: Option<Instant>,
 }
@@ -88,6 +90,7 @@ impl RoomService {
             steered: Steered::default(),
             hooks: Hooks::default(),
             superseded: HashMap::new(),
+            followers: HashMap::new(),
             armed: None,
         };
         Arc::new(Self {
@@ -165,6 +168,7 @@ impl RoomService {
                 if let Some(session) = state.media.remove(room, &uid) {
                     self.end_session(&session);
                 }
+                state.followers.remove(&(room.clone(), uid));
             }
             Order::RevokeTickets { uid, which } => revoke(state, room, &uid, &which),
             Order::Forward { uid, stream, kind, on } => {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queqiao_room::signal::{Event, NetworkQuality};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::service::{RoomService, now};
+use crate::hub::SpeakerNotice;
 use crate::rtc::Notice;
 
 /// How often participants are told how well networks do.
@@ -40,6 +41,8 @@ pub(crate) async fn run(
     steer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let Some(mut heard) = service.hub.take_sei() else { return };
     let mut batch = Vec::new();
+    let mut speakers = service.hub.take_speakers();
+    let mut spoken = Vec::new();
     let timer = sleep_until((Instant::now() + IDLE).into());
     tokio::pin!(timer);
     loop {
@@ -52,6 +55,7 @@ pub(crate) async fn run(
             }
             () = timer.as_mut() => service.handle_timeout(),
             () = service.timer.notified() => {}
+            _ = next_speakers(&mut speakers, &mut spoken) => service.tell_speakers(spoken.drain(..)),
             _ = quality.tick() => service.tell_quality(),
             Some(heard) = heard.recv() => service.tell_sei(&heard),
             _ = steer.tick() => service.steer(now()),
@@ -62,7 +66,24 @@ pub(crate) async fn run(
     }
 }
 
+/// Waits for changes of speakers; for ever where somebody else takes note of them.
+async fn next_speakers(from: &mut Option<Receiver<SpeakerNotice>>, into: &mut Vec<SpeakerNotice>) -> usize {
+    match from {
+        Some(from) => from.recv_many(into, MAX_BATCH).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl RoomService {
+    /// Tells those who follow the speakers of their rooms.
+    fn tell_speakers(&self, notices: impl Iterator<Item = SpeakerNotice>) {
+        let mut state = self.lock();
+        for SpeakerNotice { room, uid } in notices {
+            state.rooms.within(&room, |room| room.tell_speaker(&uid));
+        }
+        self.settle(&mut state, now());
+    }
+
     /// When time alone does something next. The service tells when it becomes earlier.
     fn arm(&self) -> Instant {
         let mut state = self.lock();

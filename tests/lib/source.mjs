@@ -19,6 +19,7 @@ const SLOW_FRAME_MS = 500;
  * @property {number} [tone] hertz; names the source
  * @property {number} [rate] samples per second
  * @property {number} [channels]
+ * @property {number} [loudness] of the sound: 0 is silence, 1 the usual
  * @property {number} [firstNumber] number of the first frame, a multiple of `fps`
  * @property {boolean} [video]
  * @property {boolean} [audio]
@@ -34,6 +35,7 @@ export class Source {
     this.tone = options.tone ?? 440;
     this.rate = options.rate ?? 48_000;
     this.channels = options.channels ?? 1;
+    this.loudness = options.loudness ?? 1;
     this.firstNumber = options.firstNumber ?? 0;
     this.video = options.video ?? true;
     this.audio = options.audio ?? true;
@@ -81,7 +83,7 @@ export class Source {
 
   /** @param {number} from @param {number} count */
   #sound(from, count) {
-    const pcm = synthesize({ tone: this.tone, rate: this.rate, channels: this.channels, from, count });
+    const pcm = synthesize({ tone: this.tone, rate: this.rate, channels: this.channels, from, count, loudness: this.loudness });
     return new Uint8Array(pcm.buffer);
   }
 

@@ -4,6 +4,7 @@ import { localError } from './errors.js';
 import { Stay } from './stay.js';
 
 /** @typedef {import('./protocol.js').StreamName} StreamName */
+/** @typedef {import('./protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('./protocol.js').Kind} Kind */
 /** @typedef {import('./protocol.js').Uid} Uid */
 /** @typedef {import('./protocol.js').Role} Role */
@@ -59,6 +60,7 @@ import { Stay } from './stay.js';
  * @property {[user: RemoteUser, stream: StreamName, key: string, value: string | null]} stream-attribute
  * @property {[key: string, value: string | null, by: Uid | undefined]} room-attribute
  * @property {[message: Message]} message
+ * @property {[uid: Uid]} speaker who speaks, for those who receive `mix` or `speaker`
  * @property {[qualities: import('./protocol.js').Event<'network_quality'>['participants']]} network-quality
  * @property {[stream: StreamName, limits: PublishLimits | null]} publish-limits null: none any more
  * @property {[sei: Sei]} sei with the capability `sei` alone
@@ -68,7 +70,7 @@ import { Stay } from './stay.js';
  * @property {[stream: StreamName]} local-unpublished without having been asked to
  * @property {[stream: StreamName, kind: Kind, state: TrackState, by: Uid | undefined]} local-track-state an admin did it
  * @property {[role: Role]} local-role-changed
- * @property {[uid: Uid, stream: StreamName]} subscription-ended without having been asked to
+ * @property {[uid: Uid, stream: ReceivedName]} subscription-ended without having been asked to
  * @property {[error: import('./errors.js').RtcError]} session-ended for another reason than leaving
  * @property {[cause: unknown]} exception something failed that nobody waits for
  */
@@ -244,7 +246,7 @@ export class Client extends Emitter {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    * @param {{ audio?: boolean, video?: boolean, maxLayer?: import('./protocol.js').Layer }} [tracks] again with others to
    *   change them. `maxLayer`: the largest size of the pictures that is wished for
    * @returns {Promise<import('./ports.js').SubscribedMedia>}
@@ -256,7 +258,7 @@ export class Client extends Emitter {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   async unsubscribe(uid, stream) {
     await this.#inRoom().unsubscribe(uid, stream);

@@ -6,6 +6,7 @@ import { Negotiation } from './negotiation.js';
 import { KINDS, Room, uidKey } from './room.js';
 
 /** @typedef {import('./protocol.js').StreamName} StreamName */
+/** @typedef {import('./protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('./protocol.js').Uid} Uid */
 /** @typedef {import('./protocol.js').Role} Role */
 /** @typedef {import('./client.js').ClientEvents} ClientEvents */
@@ -111,7 +112,7 @@ export class Stay {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   async unsubscribe(uid, stream) {
     this.#dropSubscription(uid, stream);
@@ -243,6 +244,7 @@ export class Stay {
   #event(event) {
     if (event.event === 'offer') this.#negotiation.offer(event);
     else if (event.event === 'message') this.#message(event);
+    else if (event.event === 'speaker') this.#say('speaker', event.uid);
     else if (event.event === 'network_quality') this.#say('network-quality', event.participants);
     else if (event.event === 'publish_limits') this.#limit(event);
     else if (event.event === 'sei') this.#sei(event);
@@ -364,7 +366,7 @@ export class Stay {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   #dropSubscription(uid, stream) {
     const had = this.ledger.unsubscribed(uid, stream);
@@ -374,7 +376,7 @@ export class Stay {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   #endSubscription(uid, stream) {
     if (this.#dropSubscription(uid, stream)) this.#say('subscription-ended', uid, stream);

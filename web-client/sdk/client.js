@@ -1,6 +1,7 @@
 import { Client as CoreClient } from '../core/client.js';
 import { Emitter } from '../core/emitter.js';
 import { localError, RtcError } from '../core/errors.js';
+import { isPublished } from '../core/protocol.js';
 import { uidKey } from '../core/room.js';
 import { Arrivals } from './arrivals.js';
 import { invalid, sdkError } from './errors.js';
@@ -43,6 +44,7 @@ import { VolumeIndicator } from './volume-indicator.js';
  * @property {[uid: Uid, message: string]} user-info-updated `mute-audio`, `unmute-audio`, `mute-video` or `unmute-video`
  * @property {[user: RemoteUser]} user-role-changed
  * @property {[user: RemoteUser]} user-connection their connection is lost, or back: see `connected`
+ * @property {[uid: Uid]} active-speaker who speaks, after `followSpeaker`
  * @property {[quality: NetworkQuality]} network-quality once a second
  * @property {[volumes: { uid: Uid, level: number }[]]} volume-indicator levels of 0 to 100; above 60 somebody speaks
  * @property {[uid: Uid, payload: Uint8Array]} stream-message
@@ -239,6 +241,15 @@ export class Client extends Emitter {
   async unsubscribe(user, mediaType) {
     this.#requireRoom();
     await this.#remote.unsubscribe(user, mediaType);
+  }
+
+  /** From now on `active-speaker` says who speaks, as the server hears it. */
+  async followSpeaker() {
+    await this.#core.subscribe(this.#ownUid(), 'speaker', { audio: false });
+  }
+
+  async unfollowSpeaker() {
+    await this.#core.unsubscribe(this.#ownUid(), 'speaker');
   }
 
   /**
@@ -472,7 +483,10 @@ export class Client extends Emitter {
     core.on('local-track-state', (stream, kind, state, by) => this.emit('local-track-state', mediaTypeOf(stream, kind), state, by));
     core.on('local-unpublished', (stream) => this.emit('local-unpublished', this.#publisher.ended(stream)));
     core.on('local-role-changed', (role) => this.emit('local-role-changed', role));
-    core.on('subscription-ended', (uid, stream) => this.#remote.subscriptionEnded(uid, stream));
+    core.on('subscription-ended', (uid, stream) => {
+      if (isPublished(stream)) this.#remote.subscriptionEnded(uid, stream);
+    });
+    core.on('speaker', (uid) => this.emit('active-speaker', uid));
     core.on('session-ended', (error) => this.emit('session-ended', error));
     core.on('exception', (cause) => this.#exception(cause));
   }
@@ -561,6 +575,12 @@ export class Client extends Emitter {
     const msg = cause instanceof Error ? cause.message : String(cause);
     log.warn(msg);
     this.emit('exception', { code: known?.code ?? 'UNEXPECTED_ERROR', msg, uid: this.uid });
+  }
+
+  /** @returns {Uid} */
+  #ownUid() {
+    if (this.uid === undefined) throw localError('not_connected', 'not in a room');
+    return this.uid;
   }
 
   #requireRoom() {

@@ -1,6 +1,7 @@
 import { Client as CoreClient } from '../../../web-client/core/client.js';
 import { Emitter } from '../../../web-client/core/emitter.js';
 import { localError } from '../../../web-client/core/errors.js';
+import { isPublished } from '../../../web-client/core/protocol.js';
 import { uidKey } from '../../../web-client/core/room.js';
 import { Addresses } from './addresses.js';
 import { Components } from './components.js';
@@ -9,6 +10,7 @@ import { globalWx, watchSurroundings, wxPlatform } from './wx.js';
 
 /** @typedef {import('../../../web-client/core/protocol.js').Uid} Uid `42` and `'42'` are the same */
 /** @typedef {import('../../../web-client/core/protocol.js').StreamName} StreamName */
+/** @typedef {import('../../../web-client/core/protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('../../../web-client/core/protocol.js').Kind} Kind */
 /** @typedef {import('../../../web-client/core/protocol.js').Role} Role */
 /** @typedef {import('../../../web-client/core/protocol.js').TrackState} TrackState */
@@ -60,9 +62,10 @@ export const ROTATION = 'rotation';
  * @property {[stream: StreamName, url: string]} push-url in place of the earlier one, which is of no use any more
  * @property {[play: Play]} play-url in place of the earlier ones
  * @property {[stream: StreamName]} push-ended the server has ended it, or the stay is over: take its pusher away
- * @property {[uid: Uid, stream: StreamName]} play-ended take its player away
+ * @property {[uid: Uid, stream: ReceivedName]} play-ended take its player away
  * @property {[stream: StreamName, change: PhaseChange]} push-state
- * @property {[uid: Uid, stream: StreamName, change: PhaseChange]} play-state
+ * @property {[uid: Uid, stream: ReceivedName, change: PhaseChange]} play-state
+ * @property {[uid: Uid]} speaker who speaks, while `mix` or `speaker` is received
  * @property {[qualities: { uid: Uid, uplink: number, downlink: number }[]]} network-quality of this participant, from its
  *   components, and of the others, as the server has it: 0 unknown, 1 best to 6 unusable
  * @property {[stream: StreamName, kind: Kind, state: TrackState, by: Uid | undefined]} local-track-state an admin did it
@@ -98,6 +101,8 @@ export class Client extends Emitter {
   #platform;
   /** @type {(() => void) | null} */
   #unwatch = null;
+  /** Which tracks of what the server makes were asked for. @type {Map<ReceivedName, { audio: boolean, video: boolean }>} */
+  #made = new Map();
 
   /** @param {ClientOptions} options */
   constructor({ server, role, wx, platform, sei = false, persistence }) {
@@ -184,10 +189,10 @@ export class Client extends Emitter {
       [...user.streams.keys()].map((name) => /** @type {RemoteStream} */ (streamOf(user, name))));
   }
 
-  /** @param {Uid} uid @param {StreamName} [stream] @returns {RemoteStream | undefined} */
+  /** @param {Uid} uid @param {ReceivedName} [stream] @returns {RemoteStream | undefined} */
   stream(uid, stream = 'camera') {
     const user = this.#core.remoteUser(uid);
-    return user === undefined ? undefined : streamOf(user, stream);
+    return user === undefined || !isPublished(stream) ? undefined : streamOf(user, stream);
   }
 
   /** Whether this client publishes it. @param {StreamName} [stream] */
@@ -221,7 +226,7 @@ export class Client extends Emitter {
     return this.#addresses.push(stream);
   }
 
-  /** @param {Uid} uid @param {StreamName} [stream] @returns {Play | undefined} the addresses for a player */
+  /** @param {Uid} uid @param {ReceivedName} [stream] @returns {Play | undefined} the addresses for a player */
   play(uid, stream = 'camera') {
     return this.#addresses.play(uid, stream);
   }
@@ -236,7 +241,7 @@ export class Client extends Emitter {
     return this.#components.pusher(stream);
   }
 
-  /** @param {Uid} uid @param {StreamName} [stream] where its player is, and its figures */
+  /** @param {Uid} uid @param {ReceivedName} [stream] where its player is, and its figures */
   player(uid, stream = 'camera') {
     return this.#components.player(uid, stream);
   }
@@ -301,16 +306,58 @@ export class Client extends Emitter {
    * Subscribing again gives new addresses and ends the connection of the old ones.
    *
    * @param {Uid} uid
-   * @param {{ stream?: StreamName, audio?: boolean, video?: boolean }} [options] which tracks to receive
+   * @param {{ stream?: ReceivedName, audio?: boolean, video?: boolean }} [options] which tracks to receive
    * @returns {Promise<Play>} the addresses for a `live-player`
    */
   async subscribe(uid, { stream = 'camera', audio = true, video = true } = {}) {
-    const { rtmp, flv } = await this.#core.subscribe(uid, stream, { audio, video });
+    const tracks = isPublished(stream) ? undefined : this.#made.get(stream);
+    const { rtmp, flv } = await this.#core.subscribe(uid, stream, tracks ?? { audio, video });
     if (rtmp === undefined || flv === undefined) throw localError('bad_response', 'the server gave no address to play');
     return { uid, stream, url: rtmp, flv };
   }
 
-  /** @param {Uid} uid @param {StreamName} [stream] */
+  /**
+   * All that is said in the room, without one's own voice, as one stream: a phone plays five or six at most. Subscribe to
+   * pictures with `audio: false` beside it.
+   *
+   * @returns {Promise<Play>} the addresses for a `live-player` with `mode="RTC"`
+   */
+  async subscribeMix() {
+    return this.#subscribeMade('mix', { audio: true, video: false });
+  }
+
+  /**
+   * The pictures of who speaks, as one stream that changes with the speaker, and by default with the sound of the room as
+   * `subscribeMix` has it. Who speaks sees who spoke before.
+   *
+   * @param {{ audio?: boolean, video?: boolean }} [options] which tracks to receive
+   * @returns {Promise<Play>} the addresses for a `live-player`
+   */
+  async subscribeSpeaker({ audio = true, video = true } = {}) {
+    return this.#subscribeMade('speaker', { audio, video });
+  }
+
+  async unsubscribeMix() {
+    await this.#core.unsubscribe(this.#ownUid(), 'mix');
+  }
+
+  async unsubscribeSpeaker() {
+    await this.#core.unsubscribe(this.#ownUid(), 'speaker');
+  }
+
+  /** @param {'mix' | 'speaker'} stream @param {{ audio: boolean, video: boolean }} tracks @returns {Promise<Play>} */
+  #subscribeMade(stream, tracks) {
+    this.#made.set(stream, tracks);
+    return this.subscribe(this.#ownUid(), { stream });
+  }
+
+  /** @returns {Uid} */
+  #ownUid() {
+    if (this.uid === undefined) throw localError('not_connected', 'not in a room');
+    return this.uid;
+  }
+
+  /** @param {Uid} uid @param {ReceivedName} [stream] */
   async unsubscribe(uid, stream = 'camera') {
     await this.#core.unsubscribe(uid, stream);
   }
@@ -388,12 +435,12 @@ export class Client extends Emitter {
     this.#components.pusherNetStatus(event, stream);
   }
 
-  /** @param {Uid} uid @param {unknown} event @param {StreamName} [stream] */
+  /** @param {Uid} uid @param {unknown} event @param {ReceivedName} [stream] */
   playerState(uid, event, stream = 'camera') {
     this.#components.playerState(uid, event, stream);
   }
 
-  /** @param {Uid} uid @param {unknown} event @param {StreamName} [stream] */
+  /** @param {Uid} uid @param {unknown} event @param {ReceivedName} [stream] */
   playerNetStatus(uid, event, stream = 'camera') {
     this.#components.playerNetStatus(uid, event, stream);
   }
@@ -414,6 +461,7 @@ export class Client extends Emitter {
     core.on('message', (message) => this.emit('message', message));
     core.on('sei', (sei) => this.emit('sei', sei));
     core.on('publish-limits', (stream, limits) => this.emit('publish-limits', stream, limits));
+    core.on('speaker', (uid) => this.emit('speaker', uid));
     core.on('network-quality', (qualities) => this.emit('network-quality', qualities));
     core.on('local-track-state', (stream, kind, state, by) => this.emit('local-track-state', stream, kind, state, by));
     core.on('local-role-changed', (role) => this.emit('role', role));

@@ -1,3 +1,4 @@
+import { isPublished } from '../../../web-client/core/protocol.js';
 import { NETWORK_LOST, SUSPENDED } from './component.js';
 import { rotationOf } from './client.js';
 import { streamKey } from './addresses.js';
@@ -5,6 +6,7 @@ import { bitratesWithin } from './bitrates.js';
 
 /** @typedef {import('../../../web-client/core/protocol.js').Uid} Uid */
 /** @typedef {import('../../../web-client/core/protocol.js').StreamName} StreamName */
+/** @typedef {import('../../../web-client/core/protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('../../../web-client/core/protocol.js').TrackState} TrackState */
 /** @typedef {import('./component.js').Phase} Phase */
 
@@ -14,6 +16,8 @@ const MAX_PLAYERS = 6;
 const RESTART_MS = [500, 2_000, 4_000, 8_000];
 /** After as long without a failure the next one counts as the first. */
 const STABLE_MS = 30_000;
+const LIVE = /** @type {const} */ ('live');
+const ABSENT = /** @type {const} */ ('absent');
 
 /**
  * One `live-pusher` as data of a page.
@@ -35,7 +39,7 @@ const STABLE_MS = 30_000;
  * @property {string} key another one when the component has to be built anew: use it as `wx:key`
  * @property {string} id for the element, the same for as long as the stream is shown
  * @property {Uid} uid
- * @property {StreamName} stream
+ * @property {ReceivedName} stream
  * @property {string} url
  * @property {Phase} phase
  * @property {TrackState} audio
@@ -191,10 +195,11 @@ export class View {
   #players() {
     return this.#client.plays.flatMap(({ uid, stream: name, url }) => {
       const stream = this.#client.stream(uid, name);
-      if (stream === undefined) return [];
-      const { audio, video } = stream;
+      const shown = isPublished(name) ? stream : { audio: LIVE, video: name === 'mix' ? ABSENT : LIVE };
+      if (shown === undefined) return [];
+      const { audio, video } = shown;
       const { phase } = this.#client.player(uid, name);
-      const orientation = rotationOf(stream) % 180 === 0 ? /** @type {const} */ ('vertical') : /** @type {const} */ ('horizontal');
+      const orientation = stream === undefined || rotationOf(stream) % 180 === 0 ? /** @type {const} */ ('vertical') : /** @type {const} */ ('horizontal');
       return [{ key: this.#key(url), id: `player-${uid}-${name}`, uid, stream: name, url, phase, audio, video, orientation }];
     });
   }
@@ -233,7 +238,7 @@ export class View {
     this.#client.publishAgain(stream).catch((cause) => this.#report(cause));
   }
 
-  /** @param {Uid} uid @param {StreamName} stream */
+  /** @param {Uid} uid @param {ReceivedName} stream */
   #playAgain(uid, stream) {
     if (this.#client.player(uid, stream).phase !== 'failed') return;
     this.#client.subscribe(uid, { stream }).catch((cause) => this.#report(cause));

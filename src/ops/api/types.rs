@@ -64,8 +64,8 @@ described! {
     PresenceName = Presence { Connected, Reconnecting }
 }
 described! {
-    /// Which of a participant's streams.
-    StreamName = StreamKind { Camera, Screen }
+    /// Which of a participant's streams; the server makes mix and speaker, and they are only received.
+    StreamName = StreamKind { Camera, Screen, Mix, Speaker }
 }
 described! {
     /// Which track of a stream.

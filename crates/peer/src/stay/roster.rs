@@ -87,6 +87,7 @@ impl Roster {
             | Signal::TokenExpiring { .. }
             | Signal::SessionEnded { .. }
             | Signal::Offer { .. }
+            | Signal::Speaker { .. }
             | Signal::LayersWanted { .. }
             | Signal::NetworkQuality { .. }
             | Signal::PublishLimits { .. }

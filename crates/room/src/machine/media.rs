@@ -168,11 +168,12 @@ impl Room {
         Ok(())
     }
 
-    /// Receives a stream, or changes which of its tracks are received.
+    /// Receives a stream, or changes which of its tracks are received. A stream that the server makes is one's own: it is
+    /// always there.
     ///
     /// # Errors
     ///
-    /// If there is no such stream, or a bound is exceeded.
+    /// If there is no such stream, the participant cannot have it, or a bound is exceeded.
     pub fn subscribe(
         &mut self,
         seat: &Seat,
@@ -182,9 +183,7 @@ impl Room {
     ) -> Result<Subscribed, Refusal> {
         let grant = self.seated(seat)?.pass.grant(of, kind, Permission::Play)?.only(tracks);
         let target = self.participants.get(of).ok_or_else(|| Refusal::NoSuchParticipant(of.clone()))?;
-        let stream = target.streams.get(&kind).ok_or(Refusal::NoSuchStream(kind))?;
-        let has = |media| stream.tracks.has(media) && tracks.has(media);
-        let (owner, there) = (target.id.clone(), Tracks::new(has(MediaKind::Audio), has(MediaKind::Video)));
+        let (owner, there) = (target.id.clone(), target.what_of(kind, tracks, *of == seat.uid)?);
         let participant = self.seated_mut(seat)?;
         let key = (of.clone(), kind);
         if participant.subscriptions.len() >= MAX_SUBSCRIPTIONS
@@ -194,6 +193,24 @@ impl Room {
         }
         participant.subscriptions.insert(key, tracks);
         Ok(Subscribed { grant, owner, tracks: there })
+    }
+
+    /// Tells those who receive a stream that follows the speaker who that is.
+    pub fn tell_speaker(&mut self, speaker: &Uid) {
+        let Some(id) = self.participants.get(speaker).map(|participant| participant.id.clone()) else {
+            return;
+        };
+        let event = Event::Speaker { uid: id };
+        let followers: Vec<Uid> =
+            self.participants.keys().filter(|uid| self.follows_speaker(uid)).cloned().collect();
+        for uid in followers {
+            self.tell(&uid, &event);
+        }
+    }
+
+    /// Whether a participant receives a stream that follows the speaker.
+    fn follows_speaker(&self, uid: &Uid) -> bool {
+        self.subscriptions(uid).any(|(_, kind)| kind.is_made())
     }
 
     /// Receives a stream no longer.

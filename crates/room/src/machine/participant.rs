@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::meter::Meter;
 use super::outbox::Outbox;
-use super::{CHANGE_BURST, CHANGE_INTERVAL, ConnectionId, EXPIRY_WARNING, Now, TALK_BURST, TALK_INTERVAL};
+use super::{
+    CHANGE_BURST, CHANGE_INTERVAL, ConnectionId, EXPIRY_WARNING, Now, Refusal, TALK_BURST, TALK_INTERVAL,
+};
 use crate::signal::{
     Attributes, MediaKind, ParticipantInfo, Platform, Presence, StreamInfo, TrackState, Tracks, UserId,
 };
@@ -184,6 +186,28 @@ impl Participant {
             video: self.track_state(kind, stream, MediaKind::Video),
             attributes: stream.attributes.clone(),
         })
+    }
+
+    /// Which of `tracks` a stream of this participant has, for itself or for somebody else.
+    pub(crate) fn what_of(
+        &self,
+        kind: StreamKind,
+        tracks: Tracks,
+        for_itself: bool,
+    ) -> Result<Option<Tracks>, Refusal> {
+        let all = match kind {
+            StreamKind::Camera | StreamKind::Screen => {
+                self.streams.get(&kind).ok_or(Refusal::NoSuchStream(kind))?.tracks
+            }
+            StreamKind::Mix | StreamKind::Speaker if !for_itself => return Err(Refusal::NoSuchStream(kind)),
+            StreamKind::Mix if self.platform != Platform::Miniprogram => {
+                return Err(Refusal::OnlyByAddress(kind));
+            }
+            StreamKind::Mix => Tracks::Audio,
+            StreamKind::Speaker => Tracks::Both,
+        };
+        let has = |media| all.has(media) && tracks.has(media);
+        Ok(Tracks::new(has(MediaKind::Audio), has(MediaKind::Video)))
     }
 
     pub(crate) fn track_state(&self, kind: StreamKind, stream: &Stream, media: MediaKind) -> TrackState {

@@ -63,6 +63,9 @@ pub enum Refusal {
     /// One does not receive this stream.
     #[error("not subscribed to this stream")]
     NotSubscribed,
+    /// This stream is for those who get addresses: mini-programs, and players without signalling.
+    #[error("the stream {} is played by its address alone", name(*.0))]
+    OnlyByAddress(StreamKind),
     /// The stream is published by another connection of the same uid.
     #[error("another connection of this uid publishes its {}", name(*.0))]
     StreamInUse(StreamKind),
@@ -131,6 +134,8 @@ const fn name(kind: StreamKind) -> &'static str {
     match kind {
         StreamKind::Camera => "camera",
         StreamKind::Screen => "screen",
+        StreamKind::Mix => "mix",
+        StreamKind::Speaker => "speaker",
     }
 }
 
@@ -153,6 +158,7 @@ impl Refusal {
             Self::NoSuchTrack => "no_such_track",
             Self::NotPublished(_) => "not_published",
             Self::NotSubscribed => "not_subscribed",
+            Self::OnlyByAddress(_) => "only_by_address",
             Self::StreamInUse(_) => "stream_in_use",
             Self::NoTracks => "no_tracks",
             Self::TooManySubscriptions => "too_many_subscriptions",

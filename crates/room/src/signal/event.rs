@@ -133,6 +133,11 @@ pub enum Event {
         /// What its sections carry.
         mids: BTreeMap<String, MidInfo>,
     },
+    /// Who speaks, for those who receive a stream that follows the speaker.
+    Speaker {
+        /// Who.
+        uid: UserId,
+    },
     /// Layers of a stream of one's own are wanted, and others not: only these are to be sent.
     LayersWanted {
         /// Which stream.
@@ -193,6 +198,7 @@ impl Event {
             Self::TokenExpiring { .. } => "token_expiring",
             Self::SessionEnded { .. } => "session_ended",
             Self::Offer { .. } => "offer",
+            Self::Speaker { .. } => "speaker",
             Self::LayersWanted { .. } => "layers_wanted",
             Self::NetworkQuality { .. } => "network_quality",
             Self::PublishLimits { .. } => "publish_limits",
@@ -202,7 +208,7 @@ impl Event {
 }
 
 /// Every value of `event`.
-pub const EVENT_NAMES: [&str; 19] = [
+pub const EVENT_NAMES: [&str; 20] = [
     "participant_joined",
     "participant_left",
     "participant_reconnecting",
@@ -218,6 +224,7 @@ pub const EVENT_NAMES: [&str; 19] = [
     "token_expiring",
     "session_ended",
     "offer",
+    "speaker",
     "layers_wanted",
     "network_quality",
     "publish_limits",
