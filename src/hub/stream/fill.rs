@@ -53,7 +53,8 @@ fn run(new: &Receiver<Weak<Stream>>) {
 impl Stream {
     /// A player of frames has come: the stream is looked after until the last one has left.
     pub(super) fn be_attended(&self) {
-        if !self.attended.swap(true, Ordering::AcqRel) {
+        // What the server makes misses nothing.
+        if !self.key.kind.is_made() && !self.attended.swap(true, Ordering::AcqRel) {
             // The thread lives as long as the hub, and so does this stream's reference to it.
             let _ = self.hub.attendant.0.send(Weak::clone(&self.me));
         }
