@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use queqiao_media::layers::{Ladder, LayerSet, PerLayer};
-
-use super::stream::Stream;
+use queqiao_media::layers::{LayerSet, PerLayer};
 
 /// The layers of one stream.
 #[derive(Debug)]
@@ -53,23 +51,6 @@ impl Layers {
             *players += 1;
         }
         news
-    }
-}
-
-impl Stream {
-    /// The layers that the present publisher has.
-    pub(crate) fn offered_layers(&self) -> LayerSet {
-        self.layers.offered()
-    }
-
-    /// Of those, the ones that any player needs.
-    pub(crate) fn needed_layers(&self) -> LayerSet {
-        self.layers.needed()
-    }
-
-    /// Which layers flow, and how fast.
-    pub(crate) fn ladder(&self) -> Ladder {
-        self.meter.lock().unwrap_or_else(PoisonError::into_inner).ladder(self.layers.offered())
     }
 }
 

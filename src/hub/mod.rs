@@ -11,7 +11,7 @@ mod loss;
 mod meter;
 mod mix;
 mod queue;
-mod seat;
+mod sei;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -20,10 +20,11 @@ mod to_rtp;
 pub(crate) mod transcode;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
+use queqiao_media::h264::sei::UserData;
 use queqiao_room::machine::RoomKey;
 use queqiao_room::signal::MediaKind;
 use queqiao_room::{Grant, StreamKey};
@@ -35,11 +36,11 @@ pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
 pub(crate) use meter::Passed;
 pub(crate) use mix::{RoomMix, SpeakerNotice};
 pub(crate) use queue::Consumer;
-pub(crate) use seat::Seat;
+pub(crate) use sei::{Heard, SeiCounts};
 #[cfg(test)]
 pub(crate) use stream::Source;
 pub(crate) use stream::{
-    Description, NativeForm, Publication, PublisherControl, Stream, StreamStats, WebRtcVideo,
+    Description, NativeForm, Publication, PublisherControl, Seat, Stream, StreamStats, WebRtcVideo,
 };
 pub(crate) use to_frames::ToFrames;
 pub(crate) use to_rtp::ToRtp;
@@ -93,6 +94,9 @@ pub(crate) struct Hub {
     next_source: AtomicU64,
     settings: Settings,
     pool: transcode::Pool,
+    sei: Arc<sei::Exchange>,
+    /// Players whose path limits what they get.
+    limited: Arc<AtomicUsize>,
     /// The rooms that are mixed at present. Bounded by the rooms' listeners.
     mixes: Mutex<HashMap<RoomKey, Weak<RoomMix>>>,
     clock: mix::Clock,
@@ -118,6 +122,8 @@ impl Hub {
             settings,
             clock: mix::Clock::new(pool.threads()),
             pool,
+            sei: sei::Exchange::new(),
+            limited: Arc::default(),
             mixes: Mutex::default(),
             speakers,
             speaker_notices: Mutex::new(Some(speaker_notices)),
@@ -195,12 +201,58 @@ impl Hub {
 
     /// A stream is over: what was held back of it is forgotten.
     pub(crate) fn stopped(&self, key: &StreamKey) {
+        self.hear_sei(key, false);
         let Some(held) = self.lock_held().remove(key) else { return };
         for (kind, was_held) in [(MediaKind::Audio, held.audio), (MediaKind::Video, held.video)] {
             if was_held {
                 self.forward(key, kind, true);
             }
         }
+    }
+
+    /// The published streams with a player whose path carries less than there is. Costs nothing while there is none.
+    pub(crate) fn limited(&self) -> Vec<StreamKey> {
+        if self.limited.load(Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        let streams: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
+        let limited = streams.iter().filter(|stream| stream.is_limited());
+        limited.map(|stream| stream.key().clone()).collect()
+    }
+
+    /// What the paths to a stream's players carry of its video; none if nobody publishes it. Of a publisher with layers,
+    /// of which everybody gets the one for their path, nobody is counted.
+    pub(crate) fn capacities(&self, key: &StreamKey) -> Option<Vec<Option<u64>>> {
+        let stream = self.lock().get(key).and_then(Weak::upgrade)?;
+        let layered = stream.offered_layers().len() > 1;
+        stream.is_published().then(|| if layered { Vec::new() } else { stream.capacities() })
+    }
+
+    /// Tells user data in the pictures of a stream from now on, or no longer.
+    pub(crate) fn hear_sei(&self, key: &StreamKey, on: bool) {
+        self.sei.hear(key, on);
+        let stream = self.lock().get(key).and_then(Weak::upgrade);
+        if let Some(stream) = stream {
+            stream.sei().hear(on);
+        }
+    }
+
+    /// Where user data that was heard comes out. Given out once.
+    pub(crate) fn take_sei(&self) -> Option<mpsc::Receiver<Heard>> {
+        self.sei.take()
+    }
+
+    /// Puts user data into the next picture of a stream, as frames have it.
+    pub(crate) fn insert_sei(&self, key: &StreamKey, data: &UserData) {
+        let stream = self.lock().get(key).and_then(Weak::upgrade);
+        if let Some(stream) = stream {
+            stream.sei().put(data.to_nal(), Instant::now());
+        }
+    }
+
+    /// User data that was left out since the server began.
+    pub(crate) fn sei_counts(&self) -> SeiCounts {
+        self.sei.counts()
     }
 
     /// How a stream flows; none if nobody publishes it.

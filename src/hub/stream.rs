@@ -10,21 +10,22 @@ use queqiao_media::aac;
 use queqiao_media::filler::Filler;
 use queqiao_media::gop::GopCache;
 use queqiao_media::h264::ParameterSets;
-use queqiao_media::layers::{Layer, LayerSet};
+use queqiao_media::layers::{Ladder, Layer, LayerSet};
 use queqiao_media::time::StreamTime;
 use queqiao_room::StreamKey;
-use queqiao_room::signal::MediaKind;
+use queqiao_room::signal::{MediaKind, Tracks};
 use tokio::sync::watch;
 
-use super::capacity::Capacities;
+use super::capacity::{Capacities, Capacity};
 use super::frame::{Frame, Media, RtpUnit, SourceId, brought_up};
 use super::gate::{Form, Gate, Held};
-use super::layers::Layers;
+use super::layers::{Layers, Need};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
-use super::mix::{Sound, Tap};
+use super::mix::{Listener, Sound, Tap};
 use super::queue::{Consumer, Feed, Pushed};
-use super::{Hub, Settings, transcode};
+use super::sei::Port;
+use super::{Hub, HubError, Settings, transcode};
 
 pub(super) use fill::Attendant;
 
@@ -89,16 +90,17 @@ pub(crate) struct Stream {
     attended: AtomicBool,
     /// Whether a player waits for a keyframe: one is made where the publisher's are held back.
     keyframe_wanted: AtomicBool,
-    pub(super) layers: Layers,
-    pub(super) meter: Mutex<Meter>,
+    layers: Layers,
+    meter: Mutex<Meter>,
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
-    pub(super) players: AtomicUsize,
+    players: AtomicUsize,
     /// Where its sound is mixed, and whether it is: asked with every frame.
     tap: Mutex<Option<Tap>>,
     tapped: AtomicBool,
     loss: Loss,
-    pub(super) capacities: Capacities,
+    capacities: Capacities,
+    sei: Port,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -123,6 +125,8 @@ pub(crate) struct StreamStats {
     pub(crate) since: Duration,
     /// Who plays it.
     pub(crate) players: usize,
+    /// Those of them whose path carries less than there is.
+    pub(crate) limited: usize,
     /// What has passed since then.
     pub(crate) counts: Counts,
     /// What passes in a second.
@@ -138,6 +142,8 @@ impl Stream {
     /// A stream of which `held` is held back from the start.
     pub(super) fn new(hub: Arc<Hub>, key: StreamKey, held: Held) -> Arc<Self> {
         let gop = GopCache::bounded(hub.settings.gop_bytes, hub.settings.gop_frames);
+        let sei = Port::new(Arc::clone(&hub.sei), &key);
+        let hub_limited = Arc::clone(&hub.limited);
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             key,
@@ -160,7 +166,8 @@ impl Stream {
             tap: Mutex::new(None),
             tapped: AtomicBool::new(false),
             loss: Loss::default(),
-            capacities: Capacities::default(),
+            capacities: Capacities::new(hub_limited),
+            sei,
         })
     }
 
@@ -239,7 +246,22 @@ impl Stream {
         self.with_publisher(|control| control.request_layer(layer));
     }
 
-    pub(super) fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
+    /// The layers that the present publisher has.
+    pub(crate) fn offered_layers(&self) -> LayerSet {
+        self.layers.offered()
+    }
+
+    /// Of those, the ones that any player needs.
+    pub(crate) fn needed_layers(&self) -> LayerSet {
+        self.layers.needed()
+    }
+
+    /// Which layers flow, and how fast.
+    pub(crate) fn ladder(&self) -> Ladder {
+        lock(&self.meter).ladder(self.layers.offered())
+    }
+
+    fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
         let control = lock(&self.publisher).as_ref().map(|publisher| Arc::clone(&publisher.control));
         if let Some(control) = control {
             call(&*control);
@@ -267,7 +289,8 @@ impl Stream {
     pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
-            StreamStats { since, players: self.players.load(Ordering::Acquire), counts, rates }
+            let limited = self.capacities().into_iter().flatten().count();
+            StreamStats { since, players: self.players.load(Ordering::Acquire), limited, counts, rates }
         })
     }
 
@@ -286,6 +309,15 @@ impl Stream {
     }
 
     /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
+    /// Whether the path of any player carries less than the one layer that there is.
+    pub(super) fn is_limited(&self) -> bool {
+        self.is_published() && self.offered_layers().len() <= 1 && self.capacities.any_limited()
+    }
+
+    pub(super) const fn sei(&self) -> &Port {
+        &self.sei
+    }
+
     pub(crate) fn capacities(&self) -> Vec<Option<u64>> {
         self.capacities.read()
     }
@@ -330,6 +362,83 @@ impl Drop for Stream {
 /// The distance of a publisher from the one before it. The first sound that a transcoder makes lies up to 33 ms
 /// before the first frame that went in; more than that only grows the buffers of players.
 const HANDOVER: StreamTime = StreamTime::new(35_000);
+
+/// A player's place in a stream. Dropping it gives the place up.
+pub(crate) struct Seat {
+    stream: Arc<Stream>,
+    tracks: Tracks,
+    capacity: Arc<Capacity>,
+    /// What keeps a stream going that the server makes.
+    listener: Option<Arc<Listener>>,
+    max_layer: Layer,
+    need: Need,
+}
+
+impl Seat {
+    pub(super) fn take(
+        stream: Arc<Stream>,
+        tracks: Tracks,
+        max_layer: Layer,
+        limit: usize,
+    ) -> Result<Self, HubError> {
+        if stream.players.fetch_add(1, Ordering::AcqRel) >= limit {
+            stream.players.fetch_sub(1, Ordering::AcqRel);
+            return Err(HubError::TooManyPlayers { limit });
+        }
+        let capacity = stream.capacities.join(tracks);
+        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default(), listener: None })
+    }
+
+    /// The same place in a stream that the server makes as long as somebody has one.
+    pub(super) fn listening(mut self, listener: Arc<Listener>) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// Which tracks its player wants.
+    pub(crate) const fn tracks(&self) -> Tracks {
+        self.tracks
+    }
+
+    /// What is known of these tracks. A single one is wanted whether or not the stream has it yet.
+    pub(crate) fn description(&self) -> Description {
+        let known = self.stream.description();
+        match self.tracks {
+            Tracks::Both => known,
+            Tracks::Audio => Description { video: false, audio: true, params: None, ..known },
+            Tracks::Video => Description { video: true, audio: false, config: None, ..known },
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// The largest layer of the video that its player wishes for.
+    pub(crate) const fn max_layer(&self) -> Layer {
+        self.max_layer
+    }
+
+    /// Its player needs these layers of the video from now on.
+    pub(crate) fn need(&self, layers: LayerSet) {
+        if self.need.set(layers, &self.stream.layers) {
+            self.stream.with_publisher(|control| control.needs_changed());
+        }
+    }
+
+    /// Where its player notes what the path carries.
+    pub(crate) fn capacity(&self) -> &Capacity {
+        &self.capacity
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.need(LayerSet::EMPTY);
+        self.stream.capacities.leave(&self.capacity);
+        self.stream.players.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 /// What a publishing session feeds its stream through. Shared with the threads that derive its other form.
 pub(crate) struct Source {
@@ -415,11 +524,19 @@ impl Source {
             Media::Video { unit, .. } => {
                 let passes = self.stream.gate.video(Form::Frames, layer, unit.keyframe);
                 if passes {
+                    if self.native == NativeForm::Frames {
+                        self.stream.sei.tell(&self.stream.key, unit, now);
+                    }
+                    self.stream.sei.fill(unit, layer, self.stream.offered_layers(), now);
                     filler.admit_picture(self.time_at(now), layer, unit);
                 }
                 passes
             }
-            Media::Audio(frame) => self.stream.gate.audio() && filler.admit_sound(self.time_at(now), frame),
+            Media::Audio(frame) if self.stream.gate.audio() => {
+                self.stream.bridge(self, &mut filler, now, frame.time);
+                filler.admit_sound(self.time_at(now), frame)
+            }
+            Media::Audio(_) => false,
         };
         let frame = Arc::new(Frame::new(self.id, index, layer, media));
         self.hand_out(now, &frame, passes);
@@ -669,6 +786,29 @@ mod tests {
         hub.stopped(grant.stream());
         publication.source().push_frame(Instant::now(), picture(0, true));
         assert_eq!(publication.source().stream().catch_up().len(), 1);
+    }
+
+    #[test]
+    fn a_stream_has_no_more_players_than_it_may_have() {
+        let probe = Probe::new();
+        let _seats = (probe.seat(), probe.seat());
+        let (hub, grant) = probe.hub();
+        assert_eq!(hub.play(grant).err(), Some(HubError::TooManyPlayers { limit: 2 }));
+    }
+
+    #[test]
+    fn what_the_path_to_each_player_of_the_video_carries_is_known_while_the_player_is_there() {
+        let probe = Probe::new();
+        let (first, second) = (probe.seat(), probe.seat_for(Tracks::Video));
+        let stream = Arc::clone(first.stream());
+        assert_eq!(stream.capacities(), [None, None]);
+        first.capacity().note(Some(600_000));
+        assert_eq!(stream.capacities(), [Some(600_000), None]);
+        first.capacity().note(None);
+        drop(second);
+        assert_eq!(stream.capacities(), [None]);
+        let _listener = probe.seat_for(Tracks::Audio);
+        assert_eq!(stream.capacities(), [None], "who only listens does not limit the picture");
     }
 
     #[test]

@@ -22,8 +22,9 @@ pub(crate) struct Probe {
     control: Arc<Control>,
 }
 
+/// The way back to a publisher, which notes what it is told.
 #[derive(Default)]
-struct Control {
+pub(crate) struct Control {
     replaced: AtomicBool,
     keyframe_requests: AtomicUsize,
     layer_requests: Mutex<Vec<Layer>>,

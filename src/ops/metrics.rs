@@ -27,6 +27,11 @@ impl Page {
         let _ = writeln!(self.0, "queqiao_{name} {value}");
     }
 
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help);
+        let _ = writeln!(self.0, "queqiao_{name} {value}");
+    }
+
     fn sample(&mut self, name: &str, endpoint: &str, value: u64) {
         let endpoint = endpoint.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let _ = writeln!(self.0, "queqiao_{name}{{endpoint=\"{endpoint}\"}} {value}");
@@ -45,6 +50,10 @@ fn page(ops: &Ops) -> String {
     page.gauge("rooms", "Rooms with somebody in them or kept out of them.", totals.rooms);
     page.gauge("participants", "Participants of all rooms.", totals.participants);
     page.gauge("streams", "Streams that participants publish.", totals.streams);
+    page.gauge("streams_steered", "Streams whose encoders are told what to send at most.", totals.steered);
+    let sei = ops.hub.sei_counts();
+    page.counter("sei_untold_total", "User data of pictures that was not told: too much of it.", sei.untold);
+    page.counter("sei_unsent_total", "User data that found no picture to go into.", sei.unsent);
     page.gauge("webrtc_sessions", "WebRTC sessions.", ops.rtc.sessions());
     let counts: Vec<_> = ops.webhooks.iter().map(|endpoint| (endpoint.name(), endpoint.counts())).collect();
     let counters: [Counter; 3] = [

@@ -156,6 +156,7 @@ impl RoomService {
             let key = grant.stream().clone();
             let issued = issue(state, seat, grant, now);
             let issued = issued.inspect_err(|_| unpublish(state, place, stream, existed))?;
+            self.tell_limits(state, &key);
             return Ok(PublishOk::Rtmp { stream, rtmp: Hidden(base.rtmp(&key, &issued)) });
         }
         // Before the room, which tells others at once.
@@ -170,6 +171,7 @@ impl RoomService {
         if let Some(media) = state.media.get_mut(room, seat.uid()) {
             media.receiving.insert(stream);
         }
+        self.tell_limits(state, &stream_key(room, seat.uid().clone(), stream));
         Ok(PublishOk::Webrtc { stream })
     }
 
@@ -201,6 +203,9 @@ impl RoomService {
         let uid = subscribed.owner;
         let grant = subscribed.grant.up_to(subscribe.max_layer);
         let key = grant.stream().clone();
+        if state.rooms.get(room).is_some_and(|room| room.hears_sei(seat.uid())) {
+            self.hub.hear_sei(&key, true);
+        }
         let result = if place.platform == Platform::Miniprogram {
             issue(state, seat, grant, now).map(|ticket| {
                 let (rtmp, flv) = (Hidden(base.rtmp(&key, &ticket)), Hidden(base.flv(&key, &ticket)));

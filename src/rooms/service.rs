@@ -19,6 +19,7 @@ use super::hooks::{HookEvent, Hooks};
 use super::joins::JoinLimiter;
 use super::media::MediaSessions;
 use super::quality::Quality;
+use super::steering::Steered;
 use crate::hub::{Hub, RoomMix};
 use crate::rtc;
 use crate::signal::unix_now;
@@ -45,6 +46,7 @@ pub(super) struct State {
     pub(super) connections: Connections,
     pub(super) media: MediaSessions,
     pub(super) quality: Quality,
+    pub(super) steered: Steered,
     pub(super) hooks: Hooks,
     /// Publishers over WHIP whose room has a newer one: they go on until it is there.
     pub(super) superseded: HashMap<rtc::SessionId, StreamKey>,
@@ -85,6 +87,7 @@ impl RoomService {
             connections: Connections::default(),
             media: MediaSessions::default(),
             quality: Quality::default(),
+            steered: Steered::default(),
             hooks: Hooks::default(),
             superseded: HashMap::new(),
             followers: HashMap::new(),
@@ -171,6 +174,9 @@ impl RoomService {
             Order::Forward { uid, stream, kind, on } => {
                 self.hub.forward(&stream_key(room, uid, stream), kind, on);
             }
+            Order::InsertSei { uid, stream, sei_type, content } => {
+                self.insert_sei(&stream_key(room, uid, stream), sei_type, &content);
+            }
         }
     }
 
@@ -187,6 +193,7 @@ impl RoomService {
         for receiver in receivers {
             revoke(state, room, &receiver, &Revocation::Play(key.uid.clone(), kind));
         }
+        state.steered.forget(&key);
         let over = state.superseded.extract_if(|_, stream| *stream == key);
         for (session, _) in over {
             self.end_session(&session);

@@ -15,6 +15,9 @@ use crate::rtc::Notice;
 /// How often participants are told how well networks do.
 const QUALITY_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often publishers are steered: twice in the second within which too much has to become less.
+const STEER_INTERVAL: Duration = Duration::from_millis(500);
+
 /// How often expired tickets are forgotten. They are worth nothing before.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -34,6 +37,9 @@ pub(crate) async fn run(
     let mut sweep = interval(SWEEP_INTERVAL);
     quality.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut steer = interval(STEER_INTERVAL);
+    steer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let Some(mut heard) = service.hub.take_sei() else { return };
     let mut batch = Vec::new();
     let mut speakers = service.hub.take_speakers();
     let mut spoken = Vec::new();
@@ -51,6 +57,8 @@ pub(crate) async fn run(
             () = service.timer.notified() => {}
             _ = next_speakers(&mut speakers, &mut spoken) => service.tell_speakers(spoken.drain(..)),
             _ = quality.tick() => service.tell_quality(),
+            Some(heard) = heard.recv() => service.tell_sei(&heard),
+            _ = steer.tick() => service.steer(now()),
             _ = sweep.tick() => service.lock().tickets.sweep(Instant::now()),
             () = shutdown.cancelled() => return,
         }

@@ -13,6 +13,8 @@ const MAX_SDP_BYTES = 192 * 1024;
 const MAX_CONTENT_BYTES = 8192;
 /** Padded base64 of MAX_CONTENT_BYTES. */
 const MAX_BASE64_BYTES = Math.ceil(MAX_CONTENT_BYTES / 3) * 4;
+const MAX_SEI_BYTES = 2048;
+const MAX_SEI_BASE64_BYTES = Math.ceil(MAX_SEI_BYTES / 3) * 4;
 const MAX_STATS = 64;
 const MAX_STREAM_ATTRIBUTES = 8;
 
@@ -105,6 +107,12 @@ const requests = {
     text: optional(text(MAX_CONTENT_BYTES)),
     data: optional(text(MAX_BASE64_BYTES)),
   }),
+  send_sei: fields({
+    stream: streamName,
+    sei_type: optional(oneOf(5, 242)),
+    text: optional(text(MAX_SEI_BYTES)),
+    data: optional(text(MAX_SEI_BASE64_BYTES)),
+  }),
   set_room_attribute: fields({ key: attributeKey, value: attributeValue }),
   set_stream_attribute: fields({ stream: streamName, key: attributeKey, value: attributeValue }),
   kick: fields({ uid: ownUid, message: optional(text(256)) }),
@@ -140,6 +148,7 @@ const responses = {
   set_role: fields({ role }),
   renew_token: fields({ token_expires: optional(whole()), role }),
   send_message: fields({ message_id: whole() }),
+  send_sei: nothing,
   set_room_attribute: nothing,
   set_stream_attribute: nothing,
   kick: nothing,
@@ -173,6 +182,15 @@ const events = {
   speaker: fields({ uid }),
   layers_wanted: fields({ stream: streamName, layers: list(layer) }),
   network_quality: fields({ participants: list(fields({ uid, uplink: quality, downlink: quality })) }),
+  publish_limits: fields({ stream: streamName, max_kbps: nullable(whole()), short_side: optional(whole()) }),
+  sei: fields({
+    uid,
+    stream: streamName,
+    sei_type: whole(),
+    uuid: optional(anyText),
+    text: optional(anyText),
+    data: optional(anyText),
+  }),
 };
 
 const refusal = fields({

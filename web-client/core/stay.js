@@ -23,6 +23,8 @@ import { KINDS, Room, uidKey } from './room.js';
 export class Stay {
   room = new Room();
   ledger = new Ledger();
+  /** What the server asks of one's own streams. @type {Map<StreamName, import('./client.js').PublishLimits>} */
+  limits = new Map();
   admin = false;
   /** @type {Uid} */
   uid;
@@ -176,6 +178,8 @@ export class Stay {
     this.uid = reply.uid;
     this.admin = reply.admin;
     if (again) {
+      // The new session is told anew.
+      for (const stream of [...this.limits.keys()]) this.#limit({ stream, max_kbps: null });
       this.#negotiation.reset();
       this.#carry((media) => media.reset());
     } else {
@@ -242,6 +246,8 @@ export class Stay {
     else if (event.event === 'message') this.#message(event);
     else if (event.event === 'speaker') this.#say('speaker', event.uid);
     else if (event.event === 'network_quality') this.#say('network-quality', event.participants);
+    else if (event.event === 'publish_limits') this.#limit(event);
+    else if (event.event === 'sei') this.#sei(event);
     else if (event.event === 'layers_wanted') this.#say('layers-wanted', event.stream, event.layers);
     else if (event.event === 'token_expiring') this.#say('token-privilege-will-expire');
     else if ('uid' in event && uidKey(event.uid) === uidKey(this.uid)) this.#ownEvent(event);
@@ -272,6 +278,25 @@ export class Stay {
       ...(text === undefined ? {} : { text }),
       ...(bytes === null ? {} : { data: bytes }),
     });
+  }
+
+  /** @param {import('./protocol.js').Event<'sei'>} event */
+  #sei({ uid, stream, sei_type: type, uuid, text, data }) {
+    const bytes = data === undefined ? null : fromBase64(data);
+    this.#say('sei', {
+      uid, stream, type,
+      ...(uuid === undefined ? {} : { uuid }),
+      ...(text === undefined ? {} : { text }),
+      ...(bytes === null ? {} : { data: bytes }),
+    });
+  }
+
+  /** @param {Pick<import('./protocol.js').Event<'publish_limits'>, 'stream' | 'max_kbps' | 'short_side'>} event */
+  #limit({ stream, max_kbps: maxKbps, short_side: shortSide }) {
+    const limits = maxKbps === null ? null : { maxKbps, ...(shortSide === undefined ? {} : { shortSide }) };
+    if (limits === null) this.limits.delete(stream);
+    else this.limits.set(stream, limits);
+    this.#say('publish-limits', stream, limits);
   }
 
   /** @param {import('./room.js').Change[]} changes */
@@ -329,6 +354,7 @@ export class Stay {
   /** @param {StreamName} stream */
   #dropPublication(stream) {
     const had = this.ledger.unpublished(stream);
+    this.limits.delete(stream);
     if (had) this.#carry((media) => media.unpublish(stream));
     return had;
   }
@@ -491,6 +517,7 @@ export class Stay {
     this.#carry((media) => media.close());
     this.#media = null;
     this.ledger.clear();
+    this.limits.clear();
     this.room.clear();
   }
 }

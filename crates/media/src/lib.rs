@@ -14,6 +14,7 @@ pub mod layers;
 pub mod live;
 pub mod opus;
 pub mod rtp;
+pub mod steering;
 pub mod sync;
 pub mod time;
 pub mod timeline;

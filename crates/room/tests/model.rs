@@ -519,9 +519,9 @@ impl Known {
             Event::Offer { .. }
             | Event::LayersWanted { .. }
             | Event::NetworkQuality { .. }
-            | Event::Speaker { .. } => {
-                unreachable!("the room makes none")
-            }
+            | Event::PublishLimits { .. }
+            | Event::Sei { .. }
+            | Event::Speaker { .. } => unreachable!("the room makes none"),
         }
     }
 }

@@ -15,6 +15,8 @@ import { globalWx, watchSurroundings, wxPlatform } from './wx.js';
 /** @typedef {import('../../../web-client/core/protocol.js').Role} Role */
 /** @typedef {import('../../../web-client/core/protocol.js').TrackState} TrackState */
 /** @typedef {import('../../../web-client/core/client.js').Message} Message */
+/** @typedef {import('../../../web-client/core/client.js').PublishLimits} PublishLimits */
+/** @typedef {import('../../../web-client/core/client.js').Sei} Sei */
 /** @typedef {import('../../../web-client/core/connection.js').ConnectionState} ConnectionState */
 /** @typedef {import('../../../web-client/core/connection.js').DisconnectedReason} DisconnectedReason */
 /** @typedef {import('../../../web-client/core/errors.js').RtcError} RtcError */
@@ -54,6 +56,9 @@ export const ROTATION = 'rotation';
  * @property {[stream: RemoteStream, rotation: number]} rotation degrees
  * @property {[key: string, value: string | null, by: Uid | undefined]} room-attribute
  * @property {[message: Message]} message
+ * @property {[sei: Sei]} sei if the client was made with `sei`
+ * @property {[stream: StreamName, limits: PublishLimits | null]} publish-limits what the others' networks carry of one's
+ *   own pictures; a view gives its pusher a `maxBitrate` by it
  * @property {[stream: StreamName, url: string]} push-url in place of the earlier one, which is of no use any more
  * @property {[play: Play]} play-url in place of the earlier ones
  * @property {[stream: StreamName]} push-ended the server has ended it, or the stay is over: take its pusher away
@@ -77,6 +82,7 @@ export const ROTATION = 'rotation';
  * @property {Role} [role] to join as; what the token allows if absent
  * @property {import('./wx.js').Wx} [wx] another than the mini-program's own
  * @property {import('../../../web-client/core/ports.js').Platform} [platform] for tests: sockets and time of their own
+ * @property {boolean} [sei] whether to be told of user data in the pictures that are received
  * @property {import('../../../web-client/core/connection.js').Persistence} [persistence] what happens when the session is
  *   lost. By default it is replaced for as long as it takes, and new addresses are told by `push-url` and `play-url`
  */
@@ -99,7 +105,7 @@ export class Client extends Emitter {
   #made = new Map();
 
   /** @param {ClientOptions} options */
-  constructor({ server, role, wx, platform, persistence }) {
+  constructor({ server, role, wx, platform, sei = false, persistence }) {
     super();
     this.#wx = wx ?? (platform === undefined ? globalWx() : null);
     this.#platform = platform ?? wxPlatform(/** @type {import('./wx.js').Wx} */ (this.#wx));
@@ -126,6 +132,7 @@ export class Client extends Emitter {
       platform: this.#platform,
       kind: 'miniprogram',
       createMedia: () => this.#addresses,
+      ...(sei ? { capabilities: ['sei'] } : {}),
       ...(role === undefined ? {} : { role }),
       ...(persistence === undefined ? {} : { persistence }),
     });
@@ -202,6 +209,16 @@ export class Client extends Emitter {
    */
   localTrack(kind, stream = 'camera') {
     return this.#core.publications.find((publication) => publication.stream === stream)?.state[kind] ?? 'absent';
+  }
+
+  /**
+   * What the others' networks carry of one's own pictures: what `max-bitrate` of the pusher should be at most.
+   *
+   * @param {StreamName} [stream]
+   * @returns {PublishLimits | null} null while they carry everything
+   */
+  publishLimits(stream = 'camera') {
+    return this.#core.publishLimits(stream);
   }
 
   /** @param {StreamName} [stream] @returns {string | undefined} the address for the pusher */
@@ -377,6 +394,17 @@ export class Client extends Emitter {
     return this.#core.sendMessage(content, to);
   }
 
+  /**
+   * In the pictures of a stream of one's own: players without signalling get it as an SEI message, and participants who
+   * receive the stream and want to be told as `sei`.
+   *
+   * @param {string | Uint8Array} content at most 2048 bytes
+   * @param {{ stream?: StreamName, type?: 5 | 242 }} [options]
+   */
+  async sendSei(content, options) {
+    await this.#core.sendSei(content, options);
+  }
+
   /** @param {string} key @param {string | null} value null removes it */
   async setRoomAttribute(key, value) {
     await this.#core.setRoomAttribute(key, value);
@@ -431,6 +459,8 @@ export class Client extends Emitter {
     new RemoteStreams(core, this);
     core.on('room-attribute', (key, value, by) => this.emit('room-attribute', key, value, by));
     core.on('message', (message) => this.emit('message', message));
+    core.on('sei', (sei) => this.emit('sei', sei));
+    core.on('publish-limits', (stream, limits) => this.emit('publish-limits', stream, limits));
     core.on('speaker', (uid) => this.emit('speaker', uid));
     core.on('network-quality', (qualities) => this.emit('network-quality', qualities));
     core.on('local-track-state', (stream, kind, state, by) => this.emit('local-track-state', stream, kind, state, by));

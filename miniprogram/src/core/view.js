@@ -2,6 +2,7 @@ import { isPublished } from '../../../web-client/core/protocol.js';
 import { NETWORK_LOST, SUSPENDED } from './component.js';
 import { rotationOf } from './client.js';
 import { streamKey } from './addresses.js';
+import { bitratesWithin } from './bitrates.js';
 
 /** @typedef {import('../../../web-client/core/protocol.js').Uid} Uid */
 /** @typedef {import('../../../web-client/core/protocol.js').StreamName} StreamName */
@@ -26,6 +27,9 @@ const ABSENT = /** @type {const} */ ('absent');
  * @property {StreamName} stream
  * @property {string} url
  * @property {Phase} phase
+ * @property {number} minBitrate for `min-bitrate`
+ * @property {number} maxBitrate for `max-bitrate`: what the page wants, or less while the others' networks carry less.
+ *   The size of the picture follows by itself, as WeChat chooses it by the rate
  */
 
 /**
@@ -54,6 +58,9 @@ const ABSENT = /** @type {const} */ ('absent');
  * @typedef {object} ViewOptions
  * @property {string} [pushers] field of `data` that holds a list of at most one PusherItem
  * @property {string} [players] field of `data` that holds a list of PlayerItems
+ * @property {{ min?: number, max?: number }} [bitrate] what the page wants of its pusher, kbit/s: 200 to 1000, as WeChat
+ *   has it, if absent
+ * @property {boolean} [steer] false: pushers are given what the page wants, whatever the others' networks carry
  * @property {number} [maxPlayers] how many streams are received at once; further ones wait until one ends
  * @property {(uid: Uid, stream: StreamName) => boolean} [wanted] which streams are received at all; every one if absent
  */
@@ -94,6 +101,7 @@ export class View {
     this.#options = options;
     const names = /** @type {const} */ ([
       'stream-added', 'stream-removed', 'track-state', 'rotation', 'push-url', 'play-url', 'push-ended', 'play-ended', 'state',
+      'publish-limits',
     ]);
     for (const name of names) this.#on(name, () => this.#schedule());
     this.#on('push-state', (stream, { phase, code }) => {
@@ -172,8 +180,15 @@ export class View {
     const streams = /** @type {const} */ (['camera', 'screen']);
     return streams.flatMap((stream) => {
       const url = this.#client.pushUrl(stream);
-      return url === undefined ? [] : [{ key: this.#key(url), stream, url, phase: this.#client.pusher(stream).phase }];
+      const { phase } = this.#client.pusher(stream);
+      return url === undefined ? [] : [{ key: this.#key(url), stream, url, phase, ...this.#bitrates(stream) }];
     });
+  }
+
+  /** @param {StreamName} stream */
+  #bitrates(stream) {
+    const { bitrate = {}, steer = true } = this.#options;
+    return bitratesWithin(bitrate, steer ? this.#client.publishLimits(stream) : null);
   }
 
   /** @returns {PlayerItem[]} */

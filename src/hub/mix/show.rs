@@ -19,8 +19,7 @@ use super::{Known, Listener, RoomMix};
 use crate::hub::HubError;
 use crate::hub::frame::{Frame, Media, SourceId};
 use crate::hub::queue::Consumer;
-use crate::hub::seat::Seat;
-use crate::hub::stream::Stream;
+use crate::hub::stream::{Seat, Stream};
 
 /// The distance of pictures that are sent at once: one tick of the RTMP clock.
 const STEP: StreamTime = StreamTime::new(1_000);

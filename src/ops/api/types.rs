@@ -211,6 +211,10 @@ pub(super) struct Stream {
     pub(super) video: TrackStateName,
     #[schema(value_type = BTreeMap<String, String>)]
     pub(super) attributes: Attributes,
+    /// What its encoder is told to send of pictures at most; absent while its viewers can take everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) limit_kbps: Option<u64>,
     /// What flows; absent as long as no media have come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -225,6 +229,8 @@ pub(super) struct Media {
     pub(super) seconds: u64,
     /// Who plays it, over all protocols.
     pub(super) players: usize,
+    /// Those of them whose network carries less of its pictures than there is.
+    pub(super) limited: usize,
     pub(super) audio: AudioCounts,
     pub(super) video: VideoCounts,
     pub(super) sent: SentCounts,

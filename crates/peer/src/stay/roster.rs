@@ -89,7 +89,9 @@ impl Roster {
             | Signal::Offer { .. }
             | Signal::Speaker { .. }
             | Signal::LayersWanted { .. }
-            | Signal::NetworkQuality { .. } => {}
+            | Signal::NetworkQuality { .. }
+            | Signal::PublishLimits { .. }
+            | Signal::Sei { .. } => {}
         }
         events
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
 use super::effect::{CloseReason, Hook, Order, Revocation};
-use super::participant::{Claim, Stream};
+use super::participant::{Carrier, Claim, Link, Stream};
 use super::room::Charge;
 use super::talk::check_attributes;
 use super::{MAX_SUBSCRIPTIONS, Now, Refusal, Room, Seat};
@@ -71,12 +71,17 @@ impl Room {
         match participant.streams.entry(kind) {
             Entry::Vacant(place) => {
                 let attributes = attributes.unwrap_or_default();
-                place.insert(Stream { tracks, muted: BTreeSet::new(), attributes, claim });
+                let muted = BTreeSet::new();
+                place.insert(Stream { tracks, muted, attributes, claim, carrier: Carrier::Unknown });
             }
             Entry::Occupied(mut place) => {
                 let stream = place.get_mut();
                 if stream.claim != claim {
                     stream.muted.clear();
+                }
+                // Whoever publishes again is given another address: what stands so far ends.
+                if stream.claim != claim || stream.carrier == Carrier::Stands {
+                    stream.carrier = Carrier::Unknown;
                 }
                 stream.claim = claim;
                 stream.tracks = tracks;
@@ -117,6 +122,37 @@ impl Room {
         }
     }
 
+    /// How the media connection behind a stream of a signalling session is now. While it is broken the others see its
+    /// owner reconnecting: nobody leaves, and nothing has to be subscribed to again. While it stands its owner stays,
+    /// whatever becomes of the signalling: the grace time begins when both are lost.
+    pub fn observe_media(&mut self, uid: &Uid, kind: StreamKind, carrier: Carrier, now: Now) {
+        let Some(participant) = self.participants.get_mut(uid) else { return };
+        let stream = participant.streams.get_mut(&kind);
+        let Some(stream) = stream.filter(|stream| stream.claim == Claim::Session) else { return };
+        stream.carrier = carrier;
+        if let Link::Down { until, .. } = &mut participant.link {
+            *until = (*until).max(now.instant.checked_add(self.limits.grace).unwrap_or(now.instant));
+        }
+        self.settle(uid, LeaveReason::Left);
+    }
+
+    /// Whether a participant publishes a stream through its signalling session, so that its encoder can be told what
+    /// to send.
+    #[must_use]
+    pub fn is_published_by_session(&self, uid: &Uid, kind: StreamKind) -> bool {
+        let stream = self.participants.get(uid).and_then(|participant| participant.streams.get(&kind));
+        stream.is_some_and(|stream| stream.claim == Claim::Session)
+    }
+
+    /// Who receives a stream through a signalling session.
+    pub fn subscribers(&self, of: &Uid, kind: StreamKind) -> impl Iterator<Item = &Uid> + '_ {
+        let key = (of.clone(), kind);
+        let receives = move |(_, participant): &(&Uid, &super::participant::Participant)| {
+            participant.subscriptions.contains_key(&key)
+        };
+        self.participants.iter().filter(receives).map(|(uid, _)| uid)
+    }
+
     /// Ends a stream of this session.
     ///
     /// # Errors
@@ -128,6 +164,7 @@ impl Room {
             return Err(Refusal::NotPublished(kind));
         }
         self.stop_stream(&seat.uid, kind, Some(&seat.uid), CloseReason::RoleChanged);
+        self.settle(&seat.uid, LeaveReason::Left);
         Ok(())
     }
 

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::{
     MAX_ATTRIBUTE_KEY_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_BAN, MAX_BANS, MAX_CONTENT_BYTES,
-    MAX_FAREWELL_BYTES, MAX_LEGS, MAX_ROOM_ATTRIBUTES, MAX_STREAM_ATTRIBUTES, MAX_SUBSCRIPTIONS,
+    MAX_FAREWELL_BYTES, MAX_LEGS, MAX_ROOM_ATTRIBUTES, MAX_SEI_BYTES, MAX_STREAM_ATTRIBUTES,
+    MAX_SUBSCRIPTIONS,
 };
 use crate::signal::ErrorBody;
 use crate::{Error, StreamKind, Uid};
@@ -86,6 +87,12 @@ pub enum Refusal {
         /// Its length.
         bytes: usize,
     },
+    /// User data for a picture is too long.
+    #[error("user data of a picture has at most {MAX_SEI_BYTES} bytes; this has {bytes}")]
+    SeiTooLarge {
+        /// Its length.
+        bytes: usize,
+    },
     /// A bound on attributes is exceeded.
     #[error(transparent)]
     Attribute(#[from] AttributeLimit),
@@ -157,7 +164,7 @@ impl Refusal {
             Self::TooManySubscriptions => "too_many_subscriptions",
             Self::TooManyConnections => "too_many_connections",
             Self::Blocked => "blocked",
-            Self::ContentTooLarge { .. } => "content_too_large",
+            Self::ContentTooLarge { .. } | Self::SeiTooLarge { .. } => "content_too_large",
             Self::Attribute(AttributeLimit::Key) => "attribute_key_size",
             Self::Attribute(AttributeLimit::Value) => "attribute_too_large",
             Self::Attribute(AttributeLimit::Room | AttributeLimit::Stream) => "too_many_attributes",
@@ -175,6 +182,7 @@ impl Refusal {
             Self::TooManySubscriptions => MAX_SUBSCRIPTIONS,
             Self::TooManyConnections => MAX_LEGS,
             Self::ContentTooLarge { .. } => MAX_CONTENT_BYTES,
+            Self::SeiTooLarge { .. } => MAX_SEI_BYTES,
             Self::Attribute(AttributeLimit::Key) => MAX_ATTRIBUTE_KEY_BYTES,
             Self::Attribute(AttributeLimit::Value) => MAX_ATTRIBUTE_VALUE_BYTES,
             Self::Attribute(AttributeLimit::Room) => MAX_ROOM_ATTRIBUTES,
