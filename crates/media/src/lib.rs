@@ -6,6 +6,7 @@ pub mod error;
 pub mod flv;
 pub mod frame;
 pub mod gop;
+pub mod governor;
 pub mod h264;
 pub mod opus;
 pub mod rtp;
