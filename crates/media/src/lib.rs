@@ -8,6 +8,7 @@ pub mod frame;
 pub mod gop;
 pub mod governor;
 pub mod h264;
+pub mod layers;
 pub mod opus;
 pub mod rtp;
 pub mod sync;
