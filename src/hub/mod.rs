@@ -6,6 +6,7 @@
 mod capacity;
 mod frame;
 mod gate;
+mod lag;
 mod loss;
 mod meter;
 mod queue;
@@ -19,7 +20,7 @@ pub(crate) mod transcode;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use queqiao_room::signal::MediaKind;
 use queqiao_room::{Grant, StreamKey};
@@ -27,6 +28,7 @@ use queqiao_room::{Grant, StreamKey};
 use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
+pub(crate) use lag::{BUCKETS as LAG_BUCKETS, Delivery, Lag, PlayerLag};
 pub(crate) use queue::Consumer;
 pub(crate) use stream::{
     Description, NativeForm, Publication, PublisherControl, Seat, Stream, StreamStats, WebRtcVideo,
@@ -65,6 +67,8 @@ pub(crate) struct Settings {
     /// Bounds of the GOP cache of one stream.
     pub(crate) gop_bytes: usize,
     pub(crate) gop_frames: usize,
+    /// How far a player over TCP may be behind live.
+    pub(crate) max_lag: Duration,
     /// How audio is coded for either side.
     pub(crate) opus: queqiao_transcode::OpusSettings,
     pub(crate) aac: queqiao_transcode::AacSettings,
@@ -79,6 +83,7 @@ pub(crate) struct Hub {
     next_source: AtomicU64,
     settings: Settings,
     pool: transcode::Pool,
+    delivery: Delivery,
 }
 
 impl Hub {
@@ -89,6 +94,7 @@ impl Hub {
             next_source: AtomicU64::new(0),
             settings,
             pool,
+            delivery: Delivery::default(),
         })
     }
 
@@ -159,6 +165,11 @@ impl Hub {
                 self.forward(key, kind, true);
             }
         }
+    }
+
+    /// What players over TCP have seen.
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.delivery
     }
 
     /// How a stream flows; none if nobody publishes it.

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::capacity::{Capacities, Capacity};
 use super::frame::{Frame, Media, RtpUnit, SourceId};
 use super::gate::{Form, Gate, Held};
+use super::lag::{Delivery, Lag, Lags, PlayerLag};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
 use super::queue::{Consumer, Feed, Pushed};
@@ -74,6 +75,7 @@ pub(crate) struct Stream {
     players: AtomicUsize,
     loss: Loss,
     capacities: Capacities,
+    lags: Lags,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -102,6 +104,8 @@ pub(crate) struct StreamStats {
     pub(crate) counts: Counts,
     /// What passes in a second.
     pub(crate) rates: Rates,
+    /// How far players over TCP are behind; none without one.
+    pub(crate) lag: Option<PlayerLag>,
 }
 
 /// What is held under these locks is whole at every point where a panic could occur.
@@ -129,6 +133,7 @@ impl Stream {
             players: AtomicUsize::new(0),
             loss: Loss::default(),
             capacities: Capacities::default(),
+            lags: Lags::default(),
         })
     }
 
@@ -206,7 +211,8 @@ impl Stream {
     pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
-            StreamStats { since, players: self.players.load(Ordering::Acquire), counts, rates }
+            let players = self.players.load(Ordering::Acquire);
+            StreamStats { since, players, counts, rates, lag: self.lags.read(now) }
         })
     }
 
@@ -222,6 +228,25 @@ impl Stream {
     /// The greatest loss among the players, 0 to 1, as far as they have reported any lately.
     pub(crate) fn loss(&self, now: Instant) -> f32 {
         self.loss.read(now)
+    }
+
+    /// Where a player over TCP notes its lag, until it [leaves](Self::leave_lag).
+    pub(crate) fn join_lag(&self) -> Arc<Lag> {
+        self.lags.join(self.epoch)
+    }
+
+    pub(crate) fn leave_lag(&self, lag: &Arc<Lag>) {
+        self.lags.leave(lag);
+    }
+
+    /// What players over TCP of all streams have seen.
+    pub(crate) fn delivery(&self) -> &Delivery {
+        self.hub.delivery()
+    }
+
+    /// A player has left out so many frames more.
+    pub(crate) fn note_left_out(&self, frames: u64) {
+        lock(&self.meter).left_out(frames);
     }
 
     /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
@@ -298,6 +323,11 @@ impl Seat {
 
     pub(crate) fn stream(&self) -> &Arc<Stream> {
         &self.stream
+    }
+
+    /// How far its player may be behind live, if it plays over TCP.
+    pub(crate) fn max_lag(&self) -> Duration {
+        self.stream.hub.settings.max_lag
     }
 
     /// Where its player notes what the path carries.

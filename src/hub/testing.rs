@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use queqiao_media::aac;
@@ -46,6 +47,7 @@ impl Probe {
             max_players: 2,
             gop_bytes: 1_000_000,
             gop_frames: 100,
+            max_lag: Duration::from_millis(500),
             opus: queqiao_transcode::OpusSettings::default(),
             aac: queqiao_transcode::AacSettings::default(),
         };

@@ -90,6 +90,21 @@ pub struct Counts {
     pub rebases: u64,
 }
 
+impl std::ops::Sub for Counts {
+    type Output = Self;
+
+    /// What was added since `earlier`.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            disposable: self.disposable.saturating_sub(earlier.disposable),
+            pictures: self.pictures.saturating_sub(earlier.pictures),
+            groups: self.groups.saturating_sub(earlier.groups),
+            audio: self.audio.saturating_sub(earlier.audio),
+            rebases: self.rebases.saturating_sub(earlier.rebases),
+        }
+    }
+}
+
 /// Whether the pictures go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Picture {
@@ -216,22 +231,28 @@ impl<T> Governor<T> {
 
     /// Whether something could not be written at once.
     fn is_waiting(&self) -> bool {
-        self.taken.is_some() || self.backlog.len() > 0
+        self.taken.is_some() || !self.is_idle()
     }
 
-    /// How far the player is behind.
+    /// When the oldest arrived of what the player has not received, as far as is known.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Instant> {
+        self.flight.oldest().or(self.taken).or(self.backlog.front().map(|front| front.arrived))
+    }
+
+    /// How far the player is behind. Exact right after [`probed`](Self::probed); what has been acknowledged since then
+    /// still counts.
     #[must_use]
     pub fn lag(&self, now: Instant) -> Duration {
-        let oldest = self.flight.oldest().or(self.taken).or(self.backlog.front().map(|front| front.arrived));
-        oldest.map_or(Duration::ZERO, |since| {
+        self.oldest().map_or(Duration::ZERO, |since| {
             now.saturating_duration_since(since).saturating_sub(self.flight.min_rtt())
         })
     }
 
-    /// Whether frames wait for others to be written.
+    /// Whether no frame waits to be written.
     #[must_use]
-    pub fn is_backlogged(&self) -> bool {
-        self.backlog.len() > 1
+    pub fn is_idle(&self) -> bool {
+        self.backlog.len() == 0
     }
 
     /// What to do next, at `now`.
