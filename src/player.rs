@@ -16,9 +16,10 @@ use queqiao_media::frame::AccessUnit;
 use queqiao_media::gop::squeeze;
 use queqiao_media::governor::{Governor, Next, Outgoing, PROBE_INTERVAL, Part, Probe};
 use queqiao_media::h264::ParameterSets;
+use queqiao_media::layers::{Admission, LayerSelector, LayerSet};
 use queqiao_media::time::{Millis, StreamTime};
 use queqiao_room::signal::MediaKind;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::hub::{Consumer, Frame, Media, Seat, SourceId};
 use report::Report;
@@ -26,6 +27,9 @@ pub(crate) use report::{Departure, Summary};
 
 /// The distance of cached pictures that are sent to a player who joins: one tick of the RTMP clock.
 const SQUEEZED_STEP: StreamTime = StreamTime::new(1_000);
+
+/// How often the layer of a player is thought over, where the publisher has several.
+const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a client may leave what it is sent unread.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,6 +70,11 @@ pub(crate) struct Player {
     config: Option<Arc<aac::Config>>,
     /// Pictures up to this number of `source` were replayed from the cache.
     replayed: Option<u64>,
+    /// Knows which layer is shown: none until a keyframe.
+    layer: LayerSelector,
+    /// The layers that are received.
+    accepted: LayerSet,
+    next_choice: Option<Instant>,
     /// Since when nothing is sent because nothing is acknowledged.
     held_since: Option<Instant>,
     report: Report,
@@ -88,9 +97,13 @@ impl Player {
             params: None,
             config: None,
             replayed: None,
+            layer: LayerSelector::new(seat.max_layer()),
+            accepted: LayerSet::SINGLE,
+            next_choice: None,
             held_since: None,
             report: Report::new(seat, now),
         };
+        player.choose_layer(now);
         if seat.tracks().has(MediaKind::Video) {
             player.replay(&stream.catch_up(), now);
         }
@@ -107,9 +120,10 @@ impl Player {
                 self.accept(arrived, frame);
             }
             let now = Instant::now();
+            self.choose_layer(now);
             let next = self.governor.next(now);
             if self.governor.take_wish(now) {
-                self.seat.stream().request_keyframe();
+                self.request_keyframe();
             }
             match next {
                 Next::Send(Outgoing { frame, time }) => {
@@ -118,8 +132,7 @@ impl Player {
                 }
                 Next::Nothing => {
                     self.held_since = None;
-                    let (arrived, frame) = self.consumer.arrival().await;
-                    self.accept(arrived, frame);
+                    self.receive().await;
                 }
                 Next::Hold => {
                     self.held_since.get_or_insert(now);
@@ -139,9 +152,53 @@ impl Player {
             self.accept(arrived, frame);
             return false;
         }
-        let (arrived, frame) = self.consumer.arrival().await;
-        self.accept(arrived, frame);
+        self.receive().await;
         true
+    }
+
+    /// Waits for a frame, or until the layer should be thought over.
+    async fn receive(&mut self) {
+        let arrival = if self.accepted == LayerSet::SINGLE {
+            Some(self.consumer.arrival().await)
+        } else {
+            // The layer that is received may have stopped coming.
+            timeout(CHOICE_INTERVAL, self.consumer.arrival()).await.ok()
+        };
+        if let Some((arrived, frame)) = arrival {
+            self.accept(arrived, frame);
+        }
+    }
+
+    /// Thinks the layer over, where the publisher has several.
+    fn choose_layer(&mut self, now: Instant) {
+        if self.next_choice.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_choice = Some(now + CHOICE_INTERVAL);
+        let stream = self.seat.stream();
+        let single = stream.offered_layers() == LayerSet::SINGLE && self.accepted == LayerSet::SINGLE;
+        if single || !self.seat.tracks().has(MediaKind::Video) {
+            return;
+        }
+        self.layer.update(now, self.seat.capacity().get(), &stream.ladder());
+        let (needed, awaited) = (self.layer.needed(), self.layer.awaits_keyframe());
+        self.seat.need(needed);
+        let accepted = awaited.map_or(needed, |layer| needed.with(layer));
+        if self.accepted != accepted {
+            self.accepted = accepted;
+            self.consumer.accept(accepted);
+        }
+        if let Some(layer) = awaited {
+            stream.request_layer(layer);
+        }
+    }
+
+    /// Asks for a keyframe of the layer that is shown.
+    fn request_keyframe(&self) {
+        match self.layer.shown() {
+            Some(layer) => self.seat.stream().request_layer(layer),
+            None => self.seat.stream().request_keyframe(),
+        }
     }
 
     /// The socket takes no more for now.
@@ -158,7 +215,9 @@ impl Player {
         probe: impl FnOnce() -> Option<Probe>,
     ) -> Option<Departure> {
         match written {
-            Some(end) => self.governor.wrote(now, end),
+            Some(end) if self.tags.is_empty() => self.governor.wrote(now, end),
+            // Only what goes before the frame has been written.
+            Some(_) => {}
             None => self.note_blocked(),
         }
         if self.governor.is_probe_due(now) {
@@ -190,11 +249,14 @@ impl Player {
             .collect();
         let mut times: Vec<StreamTime> = pictures.iter().map(|(_, unit)| unit.dts).collect();
         squeeze(&mut times, SQUEEZED_STEP, None);
-        for ((frame, unit), time) in pictures.into_iter().zip(times) {
-            self.governor.push(now, part(unit), time, size(unit), Arc::clone(frame));
-        }
+        let pictures = pictures.into_iter().zip(times);
+        self.governor.begin(
+            now,
+            pictures.map(|((frame, unit), time)| (part(unit), time, size(unit), Arc::clone(frame))),
+        );
         self.source = Some(newest.source);
         self.replayed = Some(newest.index);
+        self.layer.show(Some(newest.layer));
     }
 
     /// Gives a frame of the stream to the governor, if this player wants it.
@@ -202,6 +264,7 @@ impl Player {
         if self.source != Some(frame.source) {
             self.source = Some(frame.source);
             self.replayed = None;
+            self.layer.show(None);
             self.governor.await_keyframe();
         }
         let wanted = self.seat.tracks();
@@ -210,7 +273,15 @@ impl Player {
             Media::Video { .. } if !wanted.has(MediaKind::Video) => return,
             Media::Audio(audio) => (Part::Audio, audio.time, audio.data.len()),
             Media::Video { .. } if self.replayed.is_some_and(|last| frame.index <= last) => return,
-            Media::Video { unit, .. } => (part(unit), unit.dts, size(unit)),
+            Media::Video { unit, .. } => {
+                match self.layer.admit(frame.layer, unit.keyframe) {
+                    Admission::Drop => return,
+                    // The layer before is received no longer.
+                    Admission::Switch => self.next_choice = None,
+                    Admission::Pass => {}
+                }
+                (part(unit), unit.dts, size(unit))
+            }
         };
         self.governor.push(arrived, part, time, bytes, frame);
     }
@@ -305,8 +376,12 @@ mod tests {
 
     use queqiao_room::signal::Tracks;
 
+    use queqiao_media::layers::Layer;
+    use smallvec::smallvec;
+
     use super::*;
     use crate::hub::testing::{Probe, aac_frame, picture};
+    use crate::hub::{NativeForm, Passed, Source};
 
     /// What a player sends whose path takes everything at once.
     fn tags(player: &mut Player) -> Vec<Tag> {
@@ -416,6 +491,54 @@ mod tests {
                 (tracks == Tracks::Audio, tracks == Tracks::Video)
             );
         }
+    }
+
+    /// Pictures of both layers of a publisher that has two, every 33 ms up to `until`, a keyframe of both at each of
+    /// `keyframes`.
+    fn push_layers(source: &Source, millis: std::ops::Range<i64>, keyframes: &[i64]) {
+        for time in millis.step_by(33) {
+            for layer in [Layer::Low, Layer::High] {
+                let Media::Video { mut unit, droppable } = picture(time, keyframes.contains(&time)) else {
+                    unreachable!()
+                };
+                if layer == Layer::Low {
+                    let sps = Bytes::from_static(&[0x67, 66, 0xe0, 12]);
+                    let params = ParameterSets { sps: smallvec![sps], ..(*unit.params).clone() };
+                    unit.params = Arc::new(params);
+                }
+                let now = Instant::now();
+                let keyframe = unit.keyframe;
+                source.count_rtp(now, Passed::Video { layer, bytes: 100, packets: 1, frames: 1, keyframe });
+                source.push_layer(now, layer, Media::Video { unit, droppable });
+            }
+        }
+    }
+
+    #[test]
+    fn a_player_changes_to_another_layer_at_its_keyframe_with_a_header_of_its_own() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _within = runtime.enter();
+        let probe = Probe::new();
+        let publication = probe.publish_as(NativeForm::Rtp);
+        publication.source().offer_layers(LayerSet::of_count(2));
+        let seat = probe.seat();
+        let mut player = Player::join(&seat);
+        push_layers(publication.source(), 0..100, &[0]);
+        let shown = |tags: &[Tag]| {
+            let kinds = tags.iter().filter_map(|tag| match tag {
+                Tag::Own { kind: TagKind::Video, body, .. } if body[1] == 0 => Some(format!("{}", body[8])),
+                Tag::Shared { frame, .. } => Some(frame.layer.name().to_owned()),
+                Tag::Own { .. } => None,
+            });
+            kinds.collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&tags(&mut player)), ["31", "h", "h", "h", "h"]);
+        player.layer.set_cap(Layer::Low);
+        player.next_choice = None;
+        player.choose_layer(Instant::now());
+        assert_eq!(probe.layer_requests(), [Layer::Low]);
+        push_layers(publication.source(), 132..250, &[198]);
+        assert_eq!(shown(&tags(&mut player)), ["h", "h", "12", "l", "l"]);
     }
 
     #[test]

@@ -66,24 +66,14 @@ impl Lags {
         }
     }
 
-    /// How many players there are, and the largest lag of them.
-    pub(super) fn read(&self, now: Instant) -> Option<PlayerLag> {
-        let all = self.lock();
-        let worst = all.iter().map(|lag| lag.get(now)).max()?;
-        Some(PlayerLag { players: all.len(), worst })
+    /// The largest of them; none without a player.
+    pub(super) fn worst(&self, now: Instant) -> Option<Duration> {
+        self.lock().iter().map(|lag| lag.get(now)).max()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Lag>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// How far the players over TCP of a stream are behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PlayerLag {
-    pub(crate) players: usize,
-    /// Of the one that is furthest behind.
-    pub(crate) worst: Duration,
 }
 
 /// The upper bounds of the histogram's buckets: what nobody notices, the default lag and its parts, and what ends a
@@ -170,18 +160,18 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let lags = Lags::default();
-        assert_eq!(lags.read(start), None);
+        assert_eq!(lags.worst(start), None);
         let (stuck, well) = (lags.join(start), lags.join(start));
         stuck.note(Duration::from_millis(20));
         well.note(Duration::from_millis(30));
-        let worst = |now| lags.read(now).map(|lag| (lag.players, lag.worst.as_millis()));
-        assert_eq!(worst(at(9_000)), Some((2, 30)), "nothing sent is no lag");
+        let worst = |now| lags.worst(now).map(|lag| lag.as_millis());
+        assert_eq!(worst(at(9_000)), Some(30), "nothing sent is no lag");
         stuck.note_stuck(at(1_000));
-        assert_eq!(worst(at(4_000)), Some((2, 3_000)));
+        assert_eq!(worst(at(4_000)), Some(3_000));
         stuck.note(Duration::from_millis(100));
-        assert_eq!(worst(at(4_000)), Some((2, 100)));
+        assert_eq!(worst(at(4_000)), Some(100));
         lags.leave(&stuck);
-        assert_eq!(worst(at(4_000)), Some((1, 30)));
+        assert_eq!(worst(at(4_000)), Some(30));
     }
 
     #[test]

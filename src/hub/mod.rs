@@ -7,6 +7,7 @@ mod capacity;
 mod frame;
 mod gate;
 mod lag;
+mod layers;
 mod loss;
 mod meter;
 mod queue;
@@ -28,8 +29,11 @@ use queqiao_room::{Grant, StreamKey};
 use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
-pub(crate) use lag::{BUCKETS as LAG_BUCKETS, Delivery, Lag, PlayerLag};
+pub(crate) use lag::{BUCKETS as LAG_BUCKETS, Delivered, Delivery, Lag};
+pub(crate) use meter::Passed;
 pub(crate) use queue::Consumer;
+#[cfg(test)]
+pub(crate) use stream::Source;
 pub(crate) use stream::{
     Description, NativeForm, Publication, PublisherControl, Seat, Stream, StreamStats, WebRtcVideo,
 };
@@ -100,7 +104,7 @@ impl Hub {
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
     pub(crate) fn play(self: &Arc<Self>, grant: &Grant) -> Result<Seat, HubError> {
-        Seat::take(self.stream(grant)?, grant.tracks(), self.settings.max_players)
+        Seat::take(self.stream(grant)?, grant.tracks(), grant.max_layer(), self.settings.max_players)
     }
 
     /// The stream that `grant` is for, made if it is not there. It lives as long as someone publishes it or waits
@@ -125,7 +129,8 @@ impl Hub {
     pub(crate) fn play_published(self: &Arc<Self>, grant: &Grant) -> Result<Option<Seat>, HubError> {
         let stream = self.lock().get(grant.stream()).and_then(Weak::upgrade);
         let published = stream.filter(|stream| stream.is_published());
-        published.map(|stream| Seat::take(stream, grant.tracks(), self.settings.max_players)).transpose()
+        let (tracks, max_layer, limit) = (grant.tracks(), grant.max_layer(), self.settings.max_players);
+        published.map(|stream| Seat::take(stream, tracks, max_layer, limit)).transpose()
     }
 
     /// Becomes the publisher of the stream that `grant` is for. Whoever published it before is told and replaced.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use queqiao_media::aac;
 use queqiao_media::gop::GopCache;
 use queqiao_media::h264::ParameterSets;
+use queqiao_media::layers::{Ladder, Layer, LayerSet};
 use queqiao_media::time::StreamTime;
 use queqiao_room::StreamKey;
 use queqiao_room::signal::{MediaKind, Tracks};
@@ -15,7 +16,8 @@ use tokio::sync::watch;
 use super::capacity::{Capacities, Capacity};
 use super::frame::{Frame, Media, RtpUnit, SourceId};
 use super::gate::{Form, Gate, Held};
-use super::lag::{Delivery, Lag, Lags, PlayerLag};
+use super::lag::{Delivery, Lag, Lags};
+use super::layers::{Layers, Need};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
 use super::queue::{Consumer, Feed, Pushed};
@@ -32,8 +34,14 @@ pub(crate) enum NativeForm {
 
 /// The way back to a publisher.
 pub(crate) trait PublisherControl: Send + Sync {
-    /// Asks for a keyframe. The publisher's side coalesces and limits the rate.
+    /// Asks for a keyframe, of every layer that anybody needs. The publisher's side coalesces and limits the rate.
     fn request_keyframe(&self);
+    /// Asks for a keyframe of one layer, likewise. Publishers without layers have only one kind of keyframe.
+    fn request_layer(&self, _layer: Layer) {
+        self.request_keyframe();
+    }
+    /// Other layers than before are needed: see [`Stream::needed_layers`]. Publishers without layers have no choice.
+    fn needs_changed(&self) {}
     /// Somebody begins to watch: what has been left waiting is wanted now.
     fn watched(&self);
     /// Another publisher has taken the address: end.
@@ -69,6 +77,7 @@ pub(crate) struct Stream {
     gop: Mutex<GopCache<Arc<Frame>>>,
     description: Mutex<Description>,
     gate: Gate,
+    layers: Layers,
     meter: Mutex<Meter>,
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
@@ -100,12 +109,14 @@ pub(crate) struct StreamStats {
     pub(crate) since: Duration,
     /// Who plays it.
     pub(crate) players: usize,
+    /// How many of them have a path that carries less than the video has.
+    pub(crate) limited: usize,
     /// What has passed since then.
     pub(crate) counts: Counts,
     /// What passes in a second.
     pub(crate) rates: Rates,
-    /// How far players over TCP are behind; none without one.
-    pub(crate) lag: Option<PlayerLag>,
+    /// How far that player over TCP is behind that is furthest behind.
+    pub(crate) lag: Option<Duration>,
 }
 
 /// What is held under these locks is whole at every point where a panic could occur.
@@ -128,6 +139,7 @@ impl Stream {
             gop: Mutex::new(gop),
             description: Mutex::default(),
             gate: Gate::new(held),
+            layers: Layers::default(),
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
@@ -155,16 +167,17 @@ impl Stream {
         self.presence.subscribe()
     }
 
-    /// Everything published from now on, as frames.
+    /// Everything published from now on, as frames: those of the one layer that a publisher without layers has, unless
+    /// the consumer accepts others.
     pub(crate) fn subscribe_frames(&self) -> Consumer<Arc<Frame>> {
-        let consumer = self.frames.subscribe();
+        let consumer = self.frames.subscribe(LayerSet::SINGLE);
         self.with_publisher(|control| control.watched());
         consumer
     }
 
-    /// Everything published from now on, as RTP.
+    /// Everything published from now on, as RTP, of all layers.
     pub(crate) fn subscribe_rtp(&self) -> Consumer<RtpUnit> {
-        let consumer = self.rtp.subscribe();
+        let consumer = self.rtp.subscribe(LayerSet::ALL);
         self.with_publisher(|control| control.watched());
         consumer
     }
@@ -181,6 +194,25 @@ impl Stream {
 
     pub(crate) fn request_keyframe(&self) {
         self.with_publisher(|control| control.request_keyframe());
+    }
+
+    pub(crate) fn request_layer(&self, layer: Layer) {
+        self.with_publisher(|control| control.request_layer(layer));
+    }
+
+    /// The layers that the present publisher has.
+    pub(crate) fn offered_layers(&self) -> LayerSet {
+        self.layers.offered()
+    }
+
+    /// Of those, the ones that any player needs.
+    pub(crate) fn needed_layers(&self) -> LayerSet {
+        self.layers.needed()
+    }
+
+    /// Which layers flow, and how fast.
+    pub(crate) fn ladder(&self) -> Ladder {
+        lock(&self.meter).ladder(self.layers.offered())
     }
 
     fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
@@ -212,7 +244,8 @@ impl Stream {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
             let players = self.players.load(Ordering::Acquire);
-            StreamStats { since, players, counts, rates, lag: self.lags.read(now) }
+            let limited = self.capacities().iter().flatten().count();
+            StreamStats { since, players, limited, counts, rates, lag: self.lags.worst(now) }
         })
     }
 
@@ -258,6 +291,7 @@ impl Stream {
         let id = publisher.source.id;
         let previous = lock(&self.publisher).replace(publisher);
         lock(&self.gop).clear();
+        self.layers.offer(LayerSet::SINGLE);
         *lock(&self.description) = Description::default();
         *lock(&self.meter) = Meter::new(Instant::now());
         if let Some(previous) = previous {
@@ -294,16 +328,23 @@ pub(crate) struct Seat {
     stream: Arc<Stream>,
     tracks: Tracks,
     capacity: Arc<Capacity>,
+    max_layer: Layer,
+    need: Need,
 }
 
 impl Seat {
-    pub(super) fn take(stream: Arc<Stream>, tracks: Tracks, limit: usize) -> Result<Self, HubError> {
+    pub(super) fn take(
+        stream: Arc<Stream>,
+        tracks: Tracks,
+        max_layer: Layer,
+        limit: usize,
+    ) -> Result<Self, HubError> {
         if stream.players.fetch_add(1, Ordering::AcqRel) >= limit {
             stream.players.fetch_sub(1, Ordering::AcqRel);
             return Err(HubError::TooManyPlayers { limit });
         }
         let capacity = stream.capacities.join(tracks);
-        Ok(Self { stream, tracks, capacity })
+        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default() })
     }
 
     /// Which tracks its player wants.
@@ -330,6 +371,18 @@ impl Seat {
         self.stream.hub.settings.max_lag
     }
 
+    /// The largest layer of the video that its player wishes for.
+    pub(crate) const fn max_layer(&self) -> Layer {
+        self.max_layer
+    }
+
+    /// Its player needs these layers of the video from now on.
+    pub(crate) fn need(&self, layers: LayerSet) {
+        if self.need.set(layers, &self.stream.layers) {
+            self.stream.with_publisher(|control| control.needs_changed());
+        }
+    }
+
     /// Where its player notes what the path carries.
     pub(crate) fn capacity(&self) -> &Capacity {
         &self.capacity
@@ -338,6 +391,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.need(LayerSet::EMPTY);
         self.stream.capacities.leave(&self.capacity);
         self.stream.players.fetch_sub(1, Ordering::AcqRel);
     }
@@ -379,23 +433,40 @@ impl Source {
         self.stream.frames.is_wanted()
     }
 
+    /// Whether anybody takes the pictures of `layer` as frames.
+    pub(crate) fn layer_wanted(&self, layer: Layer) -> bool {
+        self.stream.frames.accepted().contains(layer)
+    }
+
+    /// Says which layers there are, before any comes.
+    pub(crate) fn offer_layers(&self, layers: LayerSet) {
+        if self.is_current() {
+            self.stream.layers.offer(layers);
+        }
+    }
+
     pub(crate) fn rtp_wanted(&self) -> bool {
         self.stream.rtp.is_wanted()
     }
 
     /// Publishes a frame. A source that was replaced publishes to nobody.
     pub(crate) fn push_frame(&self, now: Instant, media: Media) -> Arc<Frame> {
+        self.push_layer(now, Layer::High, media)
+    }
+
+    /// Publishes a frame of a layer.
+    pub(crate) fn push_layer(&self, now: Instant, layer: Layer, media: Media) -> Arc<Frame> {
         let index = self.next_index.fetch_add(1, Ordering::Relaxed);
-        let frame = Arc::new(Frame::new(self.id, index, media));
+        let frame = Arc::new(Frame::new(self.id, index, layer, media));
         if !self.is_current() {
             return frame;
         }
         self.note_time(frame.time());
         let passes = match &frame.media {
-            Media::Video { unit, .. } => self.stream.gate.video(Form::Frames, unit.keyframe),
+            Media::Video { unit, .. } => self.stream.gate.video(Form::Frames, layer, unit.keyframe),
             Media::Audio(_) => self.stream.gate.audio(),
         };
-        let passed = Passed::of_frame(&frame.media);
+        let passed = Passed::of_frame(&frame.media, layer);
         if !passes {
             self.count(now, NativeForm::Frames, passed, Pushed::default());
             return frame;
@@ -437,13 +508,20 @@ impl Source {
             self.note_time(time);
         }
         let passes = match unit {
-            RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.keyframe),
+            RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.layer, video.keyframe),
             RtpUnit::Audio { .. } => self.stream.gate.audio(),
         };
         let pushed = if passes { self.stream.rtp.push(now, unit) } else { Pushed::default() };
         self.count(now, NativeForm::Rtp, Passed::of_rtp(unit), pushed);
         if pushed.keyframe_needed {
             self.stream.request_keyframe();
+        }
+    }
+
+    /// Counts RTP that nobody takes as it is.
+    pub(crate) fn count_rtp(&self, now: Instant, passed: Passed) {
+        if self.is_current() {
+            lock(&self.stream.meter).received(now, passed);
         }
     }
 

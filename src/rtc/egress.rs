@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queqiao_media::frame::{AccessUnit, RtpPacket};
+use queqiao_media::layers::{Admission, Layer, LayerSelector, LayerSet};
 use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer, Rewriter};
 use queqiao_media::time::{StreamTime, Ticks, VideoTicks};
 use rand::Rng;
@@ -21,6 +22,9 @@ const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
 /// The distance of cached pictures that are sent to a viewer who joins. Small, so that a whole GOP ends at live;
 /// not zero, because a receiver tells pictures apart by their timestamps.
 const SQUEEZED_STEP: StreamTime = Ticks::new(50);
+
+/// How often a viewer's layer is thought over: soon enough for a path that becomes narrow, and seldom enough to cost nothing.
+const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
 /// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
@@ -51,8 +55,8 @@ struct Track<const HZ: u32> {
     rewriter: Rewriter<HZ>,
     /// How long the section carried nothing before this track.
     rest: Ticks<HZ>,
-    /// The source of the current run; `None` where the next packet begins one.
-    run: Option<SourceId>,
+    /// The source, and the layer, of the current run; `None` where the next packet begins one.
+    run: Option<(SourceId, Layer)>,
     last_source: Option<SourceId>,
     /// The latest packet, in the source's clock and on the stream's timeline.
     last: Option<(Ticks<HZ>, StreamTime)>,
@@ -82,14 +86,14 @@ impl<const HZ: u32> Track<HZ> {
 
     /// Begins a run of `source`, at the same distance in outgoing time as in the source's own, or as on the stream's
     /// timeline: what sender reports have said about it then still holds.
-    fn start_run(&mut self, source: SourceId, packet: &RtpPacket<HZ>) {
+    fn start_run(&mut self, source: SourceId, layer: Layer, packet: &RtpPacket<HZ>) {
         let gap = match self.last {
             Some((time, _)) if self.last_source == Some(source) => packet.rtp_time - time,
             Some((_, time)) => (packet.time - time).rescale(),
             None => self.rest,
         };
         self.rewriter.start_run(packet.seq, packet.rtp_time, gap);
-        self.run = Some(source);
+        self.run = Some((source, layer));
         self.last_source = Some(source);
     }
 
@@ -143,6 +147,8 @@ pub(super) struct Egress {
     video: Option<Track<90_000>>,
     audio: Option<Track<48_000>>,
     playing: Playing,
+    layer: LayerSelector,
+    next_choice: Option<Instant>,
     catch_up_wanted: bool,
     last_catch_up: Option<Instant>,
 }
@@ -151,6 +157,8 @@ impl Egress {
     /// A viewer without sections so far.
     pub(super) fn new(seat: Seat) -> Self {
         Self {
+            layer: LayerSelector::new(seat.max_layer()),
+            next_choice: None,
             seat,
             joined: false,
             unplayable: false,
@@ -164,6 +172,29 @@ impl Egress {
 
     pub(super) fn stream(&self) -> &Arc<Stream> {
         self.seat.stream()
+    }
+
+    /// The viewer wishes for no larger layer than this from now on.
+    pub(super) fn set_max_layer(&mut self, max: Layer) {
+        self.layer.set_cap(max);
+        self.next_choice = None;
+    }
+
+    /// Thinks the layer over, where the publisher has several.
+    fn choose_layer(&mut self, now: Instant) {
+        if self.video.is_none() || self.next_choice.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_choice = Some(now + CHOICE_INTERVAL);
+        let stream = self.seat.stream();
+        if stream.offered_layers() == LayerSet::SINGLE {
+            return;
+        }
+        self.layer.update(now, self.seat.capacity().get(), &stream.ladder());
+        self.seat.need(self.layer.needed());
+        if let Some(layer) = self.layer.awaits_keyframe() {
+            stream.request_layer(layer);
+        }
     }
 
     /// Sends in these sections from now on. Returns whether the session has to be subscribed to the stream now.
@@ -182,8 +213,11 @@ impl Egress {
         let had_video = self.video.is_some();
         exchange(&mut self.video, video, MediaKind::Video, profile, &mut idle.video, rtc, now);
         exchange(&mut self.audio, audio, MediaKind::Audio, None, &mut idle.audio, rtc, now);
+        if self.video.is_none() {
+            self.seat.need(LayerSet::EMPTY);
+        }
         if self.video.is_some() && !had_video {
-            self.playing = Playing::AwaitingKeyframe;
+            self.begin_anew();
             // Before the subscription is there, what is cached now would be sent twice.
             if self.joined {
                 self.request_catch_up(now);
@@ -192,6 +226,13 @@ impl Egress {
         let joins = !self.joined && (self.audio.is_some() || self.video.is_some());
         self.joined |= joins;
         joins
+    }
+
+    /// The next picture is a keyframe.
+    fn begin_anew(&mut self) {
+        self.playing = Playing::AwaitingKeyframe;
+        self.layer.show(None);
+        self.next_choice = None;
     }
 
     /// Whether this viewer's video goes out in the section `mid`.
@@ -206,6 +247,7 @@ impl Egress {
     /// Leaves the video out from now on.
     pub(super) fn give_up_video(&mut self, idle: &mut Idle, now: Instant) {
         self.unplayable = true;
+        self.seat.need(LayerSet::EMPTY);
         if let Some(video) = self.video.take() {
             video.retire(&mut idle.video, now);
         }
@@ -237,6 +279,10 @@ impl Egress {
         }
         self.check_video()?;
         self.last_catch_up = Some(now);
+        if self.seat.stream().offered_layers().len() > 1 {
+            self.request_keyframe(now);
+            return Ok(false);
+        }
         let cached = self.seat.stream().catch_up();
         let pictures: Vec<_> = cached.iter().filter_map(|frame| picture(frame)).collect();
         let (Some(newest), Some((_, last)), Some(track)) = (cached.last(), pictures.last(), &mut self.video)
@@ -272,27 +318,46 @@ impl Egress {
         }
         track.run = None;
         self.playing = Playing::After(Some(newest.index));
+        self.layer.show(Some(newest.layer));
         debug!(pictures = pictures.len(), "sent the cached GOP");
         Ok(true)
     }
 
-    /// Sends what the hub delivered.
-    pub(super) fn write(&mut self, units: &[RtpUnit], rtc: &mut Rtc, now: Instant) -> Result<(), Unplayable> {
+    /// Asks for a keyframe of the layer that is shown, or is to be.
+    fn request_keyframe(&mut self, now: Instant) {
+        self.next_choice = None;
+        self.choose_layer(now);
+        if self.layer.awaits_keyframe().is_none() {
+            let layer = self.layer.shown().unwrap_or(self.layer.wanted());
+            self.seat.stream().request_layer(layer);
+        }
+    }
+
+    /// Sends what the hub delivered. Returns whether anything of it was for this viewer.
+    pub(super) fn write(
+        &mut self,
+        units: &[RtpUnit],
+        rtc: &mut Rtc,
+        now: Instant,
+    ) -> Result<bool, Unplayable> {
+        self.choose_layer(now);
         let epoch = self.seat.stream().epoch();
+        let mut written = false;
         for unit in units {
             match unit {
-                RtpUnit::Video(video) => self.write_video(video, epoch, rtc, now)?,
+                RtpUnit::Video(video) => written |= self.write_video(video, epoch, rtc, now)?,
                 RtpUnit::Audio { source, packet } => {
                     if let Some(track) = &mut self.audio {
-                        if track.run != Some(*source) {
-                            track.start_run(*source, packet);
+                        if track.run.is_none_or(|(running, _)| running != *source) {
+                            track.start_run(*source, Layer::High, packet);
                         }
                         track.write(packet, epoch, false, rtc, now);
+                        written = true;
                     }
                 }
             }
         }
-        Ok(())
+        Ok(written)
     }
 
     fn write_video(
@@ -301,30 +366,37 @@ impl Egress {
         epoch: Instant,
         rtc: &mut Rtc,
         now: Instant,
-    ) -> Result<(), Unplayable> {
-        let Some(track) = &mut self.video else { return Ok(()) };
-        if track.last_source.is_some_and(|last| last != unit.source) && track.run != Some(unit.source) {
-            self.playing = Playing::AwaitingKeyframe;
+    ) -> Result<bool, Unplayable> {
+        let Some(track) = &self.video else { return Ok(false) };
+        let runs = track.run.is_some_and(|(running, _)| running == unit.source);
+        if track.last_source.is_some_and(|last| last != unit.source) && !runs {
+            self.begin_anew();
         }
         match self.playing {
-            Playing::AwaitingKeyframe if !unit.keyframe => return Ok(()),
-            Playing::AwaitingKeyframe => {
-                self.playing = Playing::After(None);
-                track.run = None;
-            }
+            Playing::AwaitingKeyframe if !unit.keyframe => return Ok(false),
             Playing::After(Some(replayed)) if unit.index.is_some_and(|index| index <= replayed) => {
-                return Ok(());
+                return Ok(false);
             }
-            Playing::After(_) => {}
+            Playing::AwaitingKeyframe | Playing::After(_) => {}
         }
-        let Some(first) = unit.packets.first() else { return Ok(()) };
-        if track.run != Some(unit.source) {
-            track.start_run(unit.source, first);
+        if self.layer.admit(unit.layer, unit.keyframe) == Admission::Drop {
+            return Ok(false);
+        }
+        let (Some(track), Some(first)) = (&mut self.video, unit.packets.first()) else { return Ok(false) };
+        if self.playing == Playing::AwaitingKeyframe {
+            self.playing = Playing::After(None);
+            track.run = None;
+        }
+        if track.run != Some((unit.source, unit.layer)) {
+            track.start_run(unit.source, unit.layer, first);
         }
         for packet in unit.packets.iter() {
             track.write(packet, epoch, true, rtc, now);
         }
-        if unit.keyframe { self.check_video() } else { Ok(()) }
+        if unit.keyframe {
+            self.check_video()?;
+        }
+        Ok(true)
     }
 
     /// Ends the session of a viewer whose picture would freeze.

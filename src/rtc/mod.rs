@@ -14,6 +14,7 @@ mod path;
 mod peer;
 mod sections;
 mod sessions;
+mod simulcast;
 mod socket;
 mod worker;
 
@@ -21,6 +22,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use queqiao_media::layers::LayerSet;
 use queqiao_room::machine::RoomKey;
 use queqiao_room::signal::{MediaKind, Tracks};
 use queqiao_room::{Grant, StreamKey, StreamKind, Uid};
@@ -93,6 +95,8 @@ pub(crate) struct Accepted {
 pub(crate) enum Notice {
     /// A signalled session offers. At most one offer is open at a time.
     Offer { session: SessionId, offer: Offer },
+    /// The peer of a signalled session is to send these layers of a stream, and no others.
+    Layers { session: SessionId, stream: StreamKind, layers: LayerSet },
     /// A session is over: nothing more will come of it.
     Ended { session: SessionId, ending: Ending },
 }
@@ -138,7 +142,7 @@ pub(crate) struct Owner {
 /// What is to change in a signalled session.
 pub(crate) enum Change {
     /// Take this stream in from the peer; again with other tracks to change them.
-    Receive { grant: Grant, tracks: Tracks },
+    Receive { grant: Grant, tracks: Tracks, layers: LayerSet },
     /// Take a stream of the peer's in no longer.
     StopReceiving(StreamKind),
     /// Send this stream to the peer; again with other tracks to change them.

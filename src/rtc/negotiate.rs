@@ -79,8 +79,9 @@ impl Negotiator {
         if offer.lines().filter(|line| line.starts_with("m=")).count() > MAX_MEDIA_SECTIONS {
             return Err(Error::Sdp("too many media sections".to_owned()));
         }
-        let parsed = SdpOffer::from_sdp_string(offer).map_err(|error| Error::Sdp(error.to_string()))?;
-        let mut rtc = self.session(flow, now);
+        let parsed = SdpOffer::from_sdp_string(&without_layers(offer))
+            .map_err(|error| Error::Sdp(error.to_string()))?;
+        let mut rtc = self.session(extensions(flow), now);
         self.add_candidates(&mut rtc)?;
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| Error::Sdp(error.to_string()))?;
         let answer = answer.to_sdp_string();
@@ -93,7 +94,11 @@ impl Negotiator {
     /// A session to which the server will offer, without media so far.
     pub(super) fn offerer(&self, now: Instant) -> Result<Rtc, Error> {
         // Whatever flows where: the offer leaves out what one direction does not need.
-        let mut rtc = self.session(Flow::In, now);
+        let mut extensions = extensions(Flow::In);
+        for (id, extension) in LAYER_EXTENSIONS {
+            extensions.set(id, extension);
+        }
+        let mut rtc = self.session(extensions, now);
         self.add_candidates(&mut rtc)?;
         Ok(rtc)
     }
@@ -106,7 +111,7 @@ impl Negotiator {
         Ok(())
     }
 
-    fn session(&self, flow: Flow, now: Instant) -> Rtc {
+    fn session(&self, extensions: ExtensionMap, now: Instant) -> Rtc {
         let mut config = RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.crypto))
             .set_dtls_cert(self.certificate.clone())
@@ -115,7 +120,7 @@ impl Negotiator {
             .set_send_buffer_video(RTX_PACKETS)
             .set_rtcp_report_interval_audio(REPORT_INTERVAL)
             .set_rtcp_report_interval_video(REPORT_INTERVAL)
-            .set_extension_map(extensions(flow))
+            .set_extension_map(extensions)
             .clear_codecs()
             .enable_opus(true, false);
         for (pt, rtx, profile) in H264_PROFILES {
@@ -123,6 +128,17 @@ impl Negotiator {
         }
         config.build(now)
     }
+}
+
+/// What layers are told apart by, in packets and in their retransmissions (RFC 8852).
+const LAYER_EXTENSIONS: [(u8, Extension); 2] =
+    [(10, Extension::RtpStreamId), (11, Extension::RepairedRtpStreamId)];
+
+/// Takes layers out of an offer. Only those whom the server offers to can be told which ones to send: from others it takes
+/// one.
+fn without_layers(offer: &str) -> String {
+    let kept = |line: &&str| !(line.starts_with("a=simulcast:") || line.starts_with("a=rid:"));
+    offer.split_inclusive('\n').filter(kept).collect()
 }
 
 /// Leaves transport-wide feedback out of the sections in which the server sends: nothing here adapts to it, and it would
@@ -286,6 +302,12 @@ mod tests {
             "v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\na=rtcp-fb:108 nack\r\n"
         );
         assert_eq!(without_transport_feedback(&offer), expected);
+    }
+
+    #[test]
+    fn who_offers_layers_is_answered_as_if_it_had_offered_one() {
+        let offer = "m=video 9 X\r\na=rid:0 send\r\na=rid:1 send\r\na=simulcast:send 0;1\r\na=sendonly\r\n";
+        assert_eq!(without_layers(offer), "m=video 9 X\r\na=sendonly\r\n");
     }
 
     #[test]

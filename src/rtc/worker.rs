@@ -203,8 +203,11 @@ impl Worker {
         for (key, index) in viewers.drain(..) {
             let mut first = false;
             self.with_session(key, |peer, unflushed, _, _| {
-                first = !std::mem::replace(unflushed, true);
-                peer.write(index, &units, now)
+                // A viewer of another layer has been written nothing.
+                if peer.write(index, &units, now)? {
+                    first = !std::mem::replace(unflushed, true);
+                }
+                Ok(())
             });
             if first {
                 self.unflushed.push(key);
@@ -238,11 +241,19 @@ impl Worker {
                         self.close(key, &Ended::Requested, now);
                     }
                 }
-                Command::RequestKeyframe { id, stream } => {
+                Command::RequestKeyframe { id, stream, layer } => {
                     if let Some(key) = self.sessions.by_id(&id) {
                         self.with_peer(key, now, |peer, socket, shared| {
-                            peer.request_keyframe(stream, now);
+                            peer.request_keyframe(stream, layer, now);
                             peer.drive(now, socket, shared)
+                        });
+                    }
+                }
+                Command::LayersNeeded { id, stream } => {
+                    if let Some(key) = self.sessions.by_id(&id) {
+                        self.with_peer(key, now, |peer, _, _| {
+                            peer.layers_needed(stream, now);
+                            Ok(())
                         });
                     }
                 }

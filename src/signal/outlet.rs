@@ -65,7 +65,7 @@ impl Outlet {
 
     fn poll_write(
         &self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {

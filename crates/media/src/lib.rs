@@ -3,6 +3,7 @@
 pub mod aac;
 mod bits;
 pub mod error;
+pub mod filler;
 pub mod flv;
 pub mod frame;
 pub mod gop;

@@ -305,10 +305,11 @@ fn a_publisher_is_asked_for_keyframes_but_not_by_the_minute_of_a_slow_player() {
 #[test]
 fn a_player_that_joins_on_a_slow_path_is_not_stuck_in_the_pictures_it_begins_with() {
     let mut path = Path::new();
-    for picture in 0..50 {
-        let part = if picture == 0 { (Part::Keyframe, 20_000) } else { (Part::Reference, 3_700) };
-        path.queue.push_back((0, part.0, part.1));
-    }
+    let cached = (0..50_u64).map(|picture| {
+        let (part, bytes) = if picture == 0 { (Part::Keyframe, 20_000) } else { (Part::Reference, 3_700) };
+        (part, StreamTime::new(0), bytes, (part, bytes as u64))
+    });
+    path.governor.begin(path.start, cached);
     for millis in 0..10_000 {
         path.step(millis, WITH_SOUND.at(millis + 1_000), 75.0);
     }
