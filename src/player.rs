@@ -133,6 +133,9 @@ impl Player {
                 Next::Nothing => {
                     self.held_since = None;
                     self.receive().await;
+                    if self.governor.is_probe_due(Instant::now()) {
+                        return Step::Look;
+                    }
                 }
                 Next::Hold => {
                     self.held_since.get_or_insert(now);

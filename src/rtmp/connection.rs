@@ -115,12 +115,7 @@ impl Connection {
             (Closed::Refused { .. } | Closed::UnsupportedCodec(_) | Closed::Protocol(_), _) => {
                 warn!(%reason, "closed");
             }
-            (_, Role::Playing { egress, .. }) => match egress.summary() {
-                Some(Summary { skipped, groups, rebases, max_lag_ms }) => {
-                    info!(%reason, skipped, groups, rebases, max_lag_ms, "closed");
-                }
-                None => info!(%reason, "closed"),
-            },
+            (_, Role::Playing { egress, .. }) => log_summary(reason, egress.summary()),
             (_, Role::Publishing(publisher)) => {
                 info!(%reason, skipped = publisher.ingest.skipped(), "closed");
             }
@@ -285,6 +280,9 @@ impl Connection {
                 }
             }
             Event::PublishStopped | Event::PlayStopped => {
+                if let Role::Playing { egress, .. } = &self.role {
+                    self.span.in_scope(|| log_summary("stopped by the client", egress.summary()));
+                }
                 if let Role::Publishing(Publisher { link, .. }) | Role::Playing { link, .. } = &mut self.role
                 {
                     link.leave();
@@ -460,5 +458,15 @@ impl Connection {
             self.socket.write_all(&bytes).await?;
         }
         self.socket.close().await
+    }
+}
+
+/// Says how a player fared.
+fn log_summary(reason: impl std::fmt::Display, summary: Option<Summary>) {
+    match summary {
+        Some(Summary { skipped, groups, rebases, max_lag_ms }) => {
+            info!(%reason, skipped, groups, rebases, max_lag_ms, "closed");
+        }
+        None => info!(%reason, "closed"),
     }
 }
