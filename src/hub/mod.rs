@@ -88,18 +88,21 @@ pub(crate) struct Hub {
     settings: Settings,
     pool: transcode::Pool,
     delivery: Delivery,
+    attendant: stream::Attendant,
 }
 
 impl Hub {
-    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> Arc<Self> {
-        Arc::new(Self {
+    /// Fails where the thread that looks after streams cannot be started.
+    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
             streams: Mutex::default(),
             held: Mutex::default(),
             next_source: AtomicU64::new(0),
             settings,
             pool,
             delivery: Delivery::default(),
-        })
+            attendant: stream::Attendant::start()?,
+        }))
     }
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.

@@ -38,6 +38,12 @@ impl AccessUnit {
             .filter(|&&header| NalType::of_header(header).is_vcl());
         slices.next().is_some_and(|&first| ref_idc(first) == 0) && slices.all(|&header| ref_idc(header) == 0)
     }
+
+    /// The picture, to be decoded at `dts` and shown as long after that as before.
+    #[must_use]
+    pub fn at(self, dts: StreamTime) -> Self {
+        Self { pts: dts + (self.pts - self.dts), dts, ..self }
+    }
 }
 
 /// One raw AAC frame (`raw_data_block` of ISO/IEC 14496-3), without ADTS header.

@@ -2,6 +2,8 @@
 
 pub mod aac;
 mod bits;
+pub mod catch_up;
+mod drift;
 pub mod error;
 pub mod filler;
 pub mod flv;
@@ -10,6 +12,7 @@ pub mod gop;
 pub mod governor;
 pub mod h264;
 pub mod layers;
+pub mod live;
 pub mod opus;
 pub mod rtp;
 pub mod sync;
