@@ -562,7 +562,11 @@ impl Source {
                 }
                 passes
             }
-            Media::Audio(frame) => self.stream.gate.audio() && filler.admit_sound(self.time_at(now), frame),
+            Media::Audio(frame) if self.stream.gate.audio() => {
+                self.stream.bridge(self, &mut filler, now, frame.time);
+                filler.admit_sound(self.time_at(now), frame)
+            }
+            Media::Audio(_) => false,
         };
         let frame = Arc::new(Frame::new(self.id, index, layer, media));
         self.hand_out(now, &frame, passes);
