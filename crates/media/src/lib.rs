@@ -1,6 +1,7 @@
 //! Clocks, H.264, AAC, Opus, FLV and RTP as pure data transformations: no sockets, no tasks, no clock of its own.
 
 pub mod aac;
+pub mod allocation;
 mod bits;
 pub mod error;
 pub mod flv;
@@ -10,6 +11,7 @@ pub mod h264;
 pub mod opus;
 pub mod rtp;
 pub mod sync;
+pub mod thin;
 pub mod time;
 pub mod timeline;
 
