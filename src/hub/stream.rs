@@ -51,6 +51,10 @@ pub(crate) enum WebRtcVideo {
     ReferenceBPictures,
 }
 
+/// The least time between two keyframes that are asked for because some path is narrow: a keyframe has the size of ten
+/// pictures, so that they are at most a tenth of the stream.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(3);
+
 struct Publisher {
     source: Arc<Source>,
     control: Arc<dyn PublisherControl>,
@@ -72,6 +76,8 @@ pub(crate) struct Stream {
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     players: AtomicUsize,
+    /// When the next refresh may be asked for, in microseconds of the timeline.
+    next_refresh: AtomicI64,
     loss: Loss,
     capacities: Capacities,
 }
@@ -127,6 +133,7 @@ impl Stream {
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
+            next_refresh: AtomicI64::new(0),
             loss: Loss::default(),
             capacities: Capacities::default(),
         })
@@ -176,6 +183,21 @@ impl Stream {
 
     pub(crate) fn request_keyframe(&self) {
         self.with_publisher(|control| control.request_keyframe());
+    }
+
+    /// Asks for a keyframe with which a player goes on whose path could not carry the pictures since the last one: seldom,
+    /// because every player of the stream gets it.
+    pub(crate) fn request_refresh(&self, now: Instant) {
+        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        let at = micros(now.saturating_duration_since(self.epoch));
+        let next = self.next_refresh.load(Ordering::Relaxed);
+        let due = at >= next && {
+            let after = at.saturating_add(micros(REFRESH_INTERVAL));
+            self.next_refresh.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        };
+        if due {
+            self.request_keyframe();
+        }
     }
 
     fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
@@ -524,6 +546,17 @@ mod tests {
         publication.source().push_frame(Instant::now(), picture(0, true));
         assert!(publication.source().stream().catch_up().is_empty());
         assert_eq!(probe.keyframe_requests(), 1);
+    }
+
+    #[test]
+    fn players_on_narrow_paths_get_a_keyframe_now_and_then_whatever_their_number() {
+        let probe = Probe::new();
+        let publication = probe.publish_as(NativeForm::Rtp);
+        let (stream, start) = (publication.source().stream(), Instant::now());
+        for millis in (0..=6_000).step_by(20) {
+            stream.request_refresh(start + Duration::from_millis(millis));
+        }
+        assert_eq!(probe.keyframe_requests(), 3);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use queqiao_media::frame::{AccessUnit, RtpPacket};
 use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer, Rewriter};
+use queqiao_media::thin::{RateMeter, Verdict};
 use queqiao_media::time::{StreamTime, Ticks, VideoTicks};
 use rand::Rng;
 use str0m::Rtc;
@@ -12,7 +13,8 @@ use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::RtpWrite;
 use tracing::debug;
 
-use super::negotiate::payload_type;
+use super::negotiate::{payload_type, prepare_to_send};
+use super::thinning::Thinning;
 use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, SourceId, Stream, WebRtcVideo};
 
 /// How often a viewer may be caught up: browsers repeat their picture loss indications about this often.
@@ -145,11 +147,13 @@ pub(super) struct Egress {
     playing: Playing,
     catch_up_wanted: bool,
     last_catch_up: Option<Instant>,
+    thinning: Thinning,
+    sound: RateMeter,
 }
 
 impl Egress {
     /// A viewer without sections so far.
-    pub(super) fn new(seat: Seat) -> Self {
+    pub(super) fn new(seat: Seat, now: Instant) -> Self {
         Self {
             seat,
             joined: false,
@@ -159,7 +163,25 @@ impl Egress {
             playing: Playing::AwaitingKeyframe,
             catch_up_wanted: false,
             last_catch_up: None,
+            thinning: Thinning::new(now),
+            sound: RateMeter::new(now),
         }
+    }
+
+    /// Bit/s of sound that goes out.
+    pub(super) fn sound(&self) -> u64 {
+        self.sound.rate().filter(|_| self.audio.is_some()).unwrap_or_default()
+    }
+
+    /// Bit/s that the video would take whole; none without one, and in its first second.
+    pub(super) fn demand(&self) -> Option<u64> {
+        self.thinning.demand().filter(|_| self.video.is_some())
+    }
+
+    /// The path carries so many bit/s of the video from now on; `None` where nothing is known of it.
+    pub(super) fn grant(&mut self, share: Option<u64>, now: Instant) {
+        let limit = self.thinning.grant(share, now);
+        self.seat.capacity().note(limit);
     }
 
     pub(super) fn stream(&self) -> &Arc<Stream> {
@@ -171,7 +193,7 @@ impl Egress {
         &mut self,
         (audio, video): (Option<Mid>, Option<Mid>),
         idle: &mut Idle,
-        rtc: &Rtc,
+        rtc: &mut Rtc,
         now: Instant,
     ) -> bool {
         let profile = self.stream().description().params.map(|params| {
@@ -197,6 +219,11 @@ impl Egress {
     /// Whether this viewer's video goes out in the section `mid`.
     pub(super) fn shows_in(&self, mid: Mid) -> bool {
         self.video.as_ref().is_some_and(|video| video.mid == mid)
+    }
+
+    /// Whether one of this viewer's tracks goes out in the section `mid`.
+    pub(super) fn is_in(&self, mid: Mid) -> bool {
+        self.shows_in(mid) || self.audio.as_ref().is_some_and(|audio| audio.mid == mid)
     }
 
     pub(super) fn wants_catch_up(&self) -> bool {
@@ -243,6 +270,10 @@ impl Egress {
         else {
             return Ok(false);
         };
+        let bytes = pictures.iter().flat_map(|(_, unit)| unit.nals.iter().map(bytes::Bytes::len)).sum();
+        if !self.thinning.replays(bytes, now) {
+            return Ok(false);
+        }
         let count = i64::try_from(pictures.len()).unwrap_or(i64::MAX);
         let same_source = track.last_source == Some(newest.source);
         let mut time = match track.last {
@@ -284,6 +315,7 @@ impl Egress {
                 RtpUnit::Video(video) => self.write_video(video, epoch, rtc, now)?,
                 RtpUnit::Audio { source, packet } => {
                     if let Some(track) = &mut self.audio {
+                        self.sound.count(packet.payload.len(), now);
                         if track.run != Some(*source) {
                             track.start_run(*source, packet);
                         }
@@ -303,11 +335,18 @@ impl Egress {
         now: Instant,
     ) -> Result<(), Unplayable> {
         let Some(track) = &mut self.video else { return Ok(()) };
+        self.thinning.count(unit, now);
         if track.last_source.is_some_and(|last| last != unit.source) && track.run != Some(unit.source) {
             self.playing = Playing::AwaitingKeyframe;
         }
         match self.playing {
-            Playing::AwaitingKeyframe if !unit.keyframe => return Ok(()),
+            Playing::AwaitingKeyframe if !unit.keyframe => {
+                // Only a publisher of RTP can be asked.
+                if unit.index.is_none() && self.thinning.wants_keyframe(now) {
+                    self.seat.stream().request_refresh(now);
+                }
+                return Ok(());
+            }
             Playing::AwaitingKeyframe => {
                 self.playing = Playing::After(None);
                 track.run = None;
@@ -318,12 +357,25 @@ impl Egress {
             Playing::After(_) => {}
         }
         let Some(first) = unit.packets.first() else { return Ok(()) };
+        let mid = track.mid;
+        match self.thinning.judge(unit, || queued(rtc, mid), now) {
+            Verdict::Send => {}
+            verdict => {
+                // What follows joins on without a gap in numbers, which the viewer would take for loss.
+                track.run = None;
+                if verdict == Verdict::Cut {
+                    self.playing = Playing::AwaitingKeyframe;
+                }
+                return Ok(());
+            }
+        }
         if track.run != Some(unit.source) {
             track.start_run(unit.source, first);
         }
         for packet in unit.packets.iter() {
             track.write(packet, epoch, true, rtc, now);
         }
+        self.thinning.sent(unit, now);
         if unit.keyframe { self.check_video() } else { Ok(()) }
     }
 
@@ -343,7 +395,7 @@ fn exchange<const HZ: u32>(
     kind: MediaKind,
     profile: Option<u32>,
     idle: &mut Vec<IdleTrack<HZ>>,
-    rtc: &Rtc,
+    rtc: &mut Rtc,
     now: Instant,
 ) {
     if track.as_ref().map(|track| track.mid) == section {
@@ -353,7 +405,17 @@ fn exchange<const HZ: u32>(
         before.retire(idle, now);
     }
     let found = section.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
-    *track = found.map(|(mid, pt)| Track::new(mid, pt, idle, now));
+    *track = found.map(|(mid, pt)| {
+        prepare_to_send(rtc, mid);
+        Track::new(mid, pt, idle, now)
+    });
+}
+
+/// Bytes that wait in the pacer for their turn.
+fn queued(rtc: &mut Rtc, mid: Mid) -> usize {
+    let mut api = rtc.direct_api();
+    let stream = api.stream_tx_by_mid(mid, None);
+    stream.and_then(|stream| stream.queue_info().map(|queue| queue.byte_size())).unwrap_or_default()
 }
 
 /// The picture in `frame`, unless it may be dropped for a viewer who decodes in order of arrival.

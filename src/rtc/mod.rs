@@ -1,5 +1,6 @@
 //! WebRTC: ICE-lite, DTLS-SRTP and RTP through str0m, on one thread per core and one UDP port.
 
+mod bandwidth;
 mod control;
 mod directory;
 mod dtls;
@@ -15,6 +16,7 @@ mod peer;
 mod sections;
 mod sessions;
 mod socket;
+mod thinning;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -220,7 +222,7 @@ impl Service {
     /// Answers the offer of a peer that will play.
     pub(crate) fn play(&self, offer: &str, seat: Seat) -> Result<Accepted, Error> {
         let span = info_span!("player", protocol = "webrtc", stream = %seat.stream().key());
-        self.accept(offer, Flow::Out, span, |peer| peer.send_stream(seat))
+        self.accept(offer, Flow::Out, span, |peer| peer.send_stream(seat, Instant::now()))
     }
 
     fn accept(
@@ -236,7 +238,7 @@ impl Service {
             Tracks::new(negotiated.audio.is_some(), negotiated.video.is_some()).ok_or(Error::NoMedia)?;
         let id = SessionId::random();
         let (etag, answer) = (negotiated.credentials.ufrag.clone(), negotiated.answer.clone());
-        let mut peer = Peer::answering(id.clone(), negotiated, offer.to_owned(), self.notices.clone(), now);
+        let mut peer = Peer::answering(id.clone(), negotiated, self.notices.clone(), now);
         carry(&mut peer);
         self.directory.wait(NewSession { peer, span }, &etag, now)?;
         Ok(Accepted { id, answer, etag, tracks })

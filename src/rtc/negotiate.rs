@@ -14,6 +14,7 @@ use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig};
 
 use super::Error;
+use super::bandwidth::INITIAL_ESTIMATE;
 use super::directory::IceFragment;
 use super::dtls::OpenSslDtls;
 
@@ -23,9 +24,19 @@ use super::dtls::OpenSslDtls;
 const H264_PROFILES: [(u8, u8, u32); 4] =
     [(108, 109, 0x42_e01f), (127, 121, 0x42_001f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
 
-/// Video packets kept for retransmission to one peer: a second of a 1 Mbit/s stream, several round trips of a bad
-/// link. Payloads are shared between peers, so this bounds bookkeeping: some 300 bytes for each.
-const RTX_PACKETS: usize = 128;
+/// Video packets kept for retransmission to one peer at most: a second of a 4 Mbit/s stream. Payloads are shared between
+/// peers, so this bounds bookkeeping: some 300 bytes for each.
+const RTX_PACKETS: usize = 512;
+
+/// For how long they are kept: three attempts on a link of 300 ms. What comes later is of no use in a conversation.
+const RTX_AGE: Duration = Duration::from_secs(1);
+
+/// Retransmissions to one peer at most, as a share of all that is sent: where a quarter of the packets is lost, a quarter
+/// is retransmitted.
+const RTX_SHARE: f32 = 0.35;
+
+/// How often statistics are taken: loss as receivers report it, once a second.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often sender and receiver reports go out. A browser can only keep lips in sync once it has one of each track.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,6 +56,17 @@ pub(super) enum Flow {
     Out,
 }
 
+/// How a session finds out what the path to its peer carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Adaptation {
+    /// It sends nothing that could be adapted.
+    None,
+    /// From the peer's transport-wide feedback.
+    ByFeedback,
+    /// The peer gives none: from its own estimate, for which it has to know when packets were sent, or from its reports.
+    ByReceiver,
+}
+
 /// What all sessions share: one certificate, one set of addresses.
 pub(super) struct Negotiator {
     crypto: Arc<CryptoProvider>,
@@ -55,6 +77,8 @@ pub(super) struct Negotiator {
 /// An accepted offer.
 pub(super) struct Negotiated {
     pub(super) rtc: Rtc,
+    /// As it was taken.
+    pub(super) offer: String,
     pub(super) answer: String,
     pub(super) credentials: IceCreds,
     pub(super) audio: Option<Mid>,
@@ -79,21 +103,30 @@ impl Negotiator {
         if offer.lines().filter(|line| line.starts_with("m=")).count() > MAX_MEDIA_SECTIONS {
             return Err(Error::Sdp("too many media sections".to_owned()));
         }
-        let parsed = SdpOffer::from_sdp_string(offer).map_err(|error| Error::Sdp(error.to_string()))?;
-        let mut rtc = self.session(flow, now);
+        let offer = match flow {
+            Flow::In => offer.to_owned(),
+            Flow::Out => without_transport_feedback(offer, |section| section.starts_with("audio")),
+        };
+        let parsed = SdpOffer::from_sdp_string(&offer).map_err(|error| Error::Sdp(error.to_string()))?;
+        let adaptation = match flow {
+            Flow::In => Adaptation::None,
+            Flow::Out if offer.contains(" transport-cc") => Adaptation::ByFeedback,
+            Flow::Out => Adaptation::ByReceiver,
+        };
+        let mut rtc = self.session(adaptation, now);
         self.add_candidates(&mut rtc)?;
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| Error::Sdp(error.to_string()))?;
         let answer = answer.to_sdp_string();
         let (audio, video) = sections(&rtc, &answer, flow)?;
         let credentials = rtc.direct_api().local_ice_credentials();
         let answer = as_one_stream(&answer);
-        Ok(Negotiated { answer, credentials, audio, video, rtc })
+        Ok(Negotiated { offer, answer, credentials, audio, video, rtc })
     }
 
     /// A session to which the server will offer, without media so far.
     pub(super) fn offerer(&self, now: Instant) -> Result<Rtc, Error> {
         // Whatever flows where: the offer leaves out what one direction does not need.
-        let mut rtc = self.session(Flow::In, now);
+        let mut rtc = self.session(Adaptation::ByFeedback, now);
         self.add_candidates(&mut rtc)?;
         Ok(rtc)
     }
@@ -106,16 +139,18 @@ impl Negotiator {
         Ok(())
     }
 
-    fn session(&self, flow: Flow, now: Instant) -> Rtc {
+    fn session(&self, adaptation: Adaptation, now: Instant) -> Rtc {
+        let estimate = (adaptation == Adaptation::ByFeedback).then_some(INITIAL_ESTIMATE);
         let mut config = RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.crypto))
             .set_dtls_cert(self.certificate.clone())
             .set_ice_lite(true)
             .set_rtp_mode(true)
-            .set_send_buffer_video(RTX_PACKETS)
+            .enable_bwe(estimate)
+            .set_stats_interval(Some(STATS_INTERVAL))
             .set_rtcp_report_interval_audio(REPORT_INTERVAL)
             .set_rtcp_report_interval_video(REPORT_INTERVAL)
-            .set_extension_map(extensions(flow))
+            .set_extension_map(extensions(adaptation))
             .clear_codecs()
             .enable_opus(true, false);
         for (pt, rtx, profile) in H264_PROFILES {
@@ -125,16 +160,16 @@ impl Negotiator {
     }
 }
 
-/// Leaves transport-wide feedback out of the sections in which the server sends: nothing here adapts to it, and it would
-/// cost both sides a packet for every few.
-pub(super) fn without_transport_feedback(offer: &str) -> String {
-    let mut changed = String::with_capacity(offer.len());
-    let mut sections = offer.split_inclusive("\r\nm=");
+/// Leaves transport-wide feedback out of those sections for which `leave_out` says so: of sound that the server sends.
+/// Sound does not adapt, and would cost both sides a report for every few packets.
+pub(super) fn without_transport_feedback(sdp: &str, leave_out: impl Fn(&str) -> bool) -> String {
+    let mut changed = String::with_capacity(sdp.len());
+    let mut sections = sdp.split_inclusive("\nm=");
     changed.push_str(sections.next().unwrap_or_default());
     for section in sections {
-        let sends = section.contains("\r\na=sendonly\r\n");
-        let kept = section.split_inclusive("\r\n").filter(|line| {
-            !(sends && (line.contains("transport-cc") || line.contains("transport-wide-cc-extensions")))
+        let leave_out = leave_out(section);
+        let kept = section.split_inclusive('\n').filter(|line| {
+            !(leave_out && (line.contains("transport-cc") || line.contains("transport-wide-cc-extensions")))
         });
         changed.extend(kept);
     }
@@ -172,14 +207,27 @@ fn as_one_stream(answer: &str) -> String {
 }
 
 /// Orientation (3GPP CVO) is left out, so that a phone turns its pictures before it encodes them: RTMP has no
-/// way to say it. A peer that only receives needs no transport-wide feedback, because nothing here adapts to it.
-fn extensions(flow: Flow) -> ExtensionMap {
+/// way to say it.
+fn extensions(adaptation: Adaptation) -> ExtensionMap {
     let mut map = ExtensionMap::empty();
     map.set(4, Extension::RtpMid);
-    if flow == Flow::In {
-        map.set(3, Extension::TransportSequenceNumber);
+    match adaptation {
+        Adaptation::None | Adaptation::ByFeedback => map.set(3, Extension::TransportSequenceNumber),
+        Adaptation::ByReceiver => map.set(2, Extension::AbsoluteSendTime),
     }
     map
+}
+
+/// Prepares a section for what will be sent in it.
+pub(super) fn prepare_to_send(rtc: &mut Rtc, mid: Mid) {
+    let Some(media) = rtc.media(mid) else { return };
+    let is_video = media.kind() == MediaKind::Video;
+    let paced = media.remote_extmap().id_of(Extension::TransportSequenceNumber).is_some();
+    if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None).filter(|_| is_video) {
+        stream.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_SHARE));
+        // Without feedback the pacer would keep to what was assumed in the beginning.
+        stream.set_unpaced(!paced);
+    }
 }
 
 /// The first audio and the first video section of an answer in which media can flow the way the session is meant to.
@@ -278,14 +326,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sections_that_receive_ask_for_transport_feedback() {
+    fn sound_that_is_sent_goes_without_transport_feedback() {
         let feedback = "a=rtcp-fb:108 transport-cc\r\na=rtcp-fb:108 nack\r\n";
-        let offer =
-            format!("v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{feedback}");
-        let expected = format!(
-            "v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\na=rtcp-fb:108 nack\r\n"
-        );
-        assert_eq!(without_transport_feedback(&offer), expected);
+        let offer = format!("v=0\r\nm=audio 9 X\r\n{feedback}m=video 9 Y\r\n{feedback}");
+        let expected = format!("v=0\r\nm=audio 9 X\r\na=rtcp-fb:108 nack\r\nm=video 9 Y\r\n{feedback}");
+        assert_eq!(without_transport_feedback(&offer, |section| section.starts_with("audio")), expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tracing::{debug, info, trace, warn};
 
+use super::bandwidth::Bandwidth;
 use super::directory::{IceFragment, SessionId};
 use super::egress::{Egress, Idle, Unplayable};
 use super::ended::Ended;
@@ -31,6 +32,12 @@ const MAX_ADDRESSES: usize = 8;
 /// How long a session may be without ICE before it ends. A phone that changes networks takes a few seconds.
 pub(super) const DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// str0m's pacer lets out one packet at a time, and asks for this much later to let out the next.
+const PACER_STEP: Duration = Duration::from_micros(1);
+
+/// How often it may ask in one go: more packets than wait at any time. Others of the worker want their turn too.
+const MAX_TURNS: usize = 256;
+
 enum State {
     Connecting { deadline: Instant },
     Connected,
@@ -48,6 +55,7 @@ pub(super) struct Peer {
     outgoing: Slab<Egress>,
     /// Tracks of sections that carry nothing at the moment.
     idle: Idle,
+    bandwidth: Bandwidth,
     /// Streams to subscribe this session to, for its worker.
     joins: Vec<(usize, Arc<Stream>)>,
     /// Streams that it receives no longer.
@@ -67,11 +75,10 @@ impl Peer {
     pub(super) fn answering(
         id: SessionId,
         negotiated: Negotiated,
-        offer: String,
         notices: Notices,
         now: Instant,
     ) -> Self {
-        let Negotiated { rtc, audio, video, .. } = negotiated;
+        let Negotiated { rtc, offer, audio, video, .. } = negotiated;
         Self::new(id, rtc, Negotiation::Answered { offer, audio, video }, notices, now)
     }
 
@@ -89,6 +96,7 @@ impl Peer {
             incoming: SmallVec::new(),
             outgoing: Slab::new(),
             idle: Idle::default(),
+            bandwidth: Bandwidth::new(now),
             joins: Vec::new(),
             leaves: Vec::new(),
             catch_up: false,
@@ -207,9 +215,9 @@ impl Peer {
     }
 
     /// Sends a stream to the peer, once its sections are there.
-    pub(super) fn send_stream(&mut self, seat: Seat) {
+    pub(super) fn send_stream(&mut self, seat: Seat, now: Instant) {
         if !self.outgoing.iter().any(|(_, egress)| egress.stream().key() == seat.stream().key()) {
-            self.outgoing.insert(Egress::new(seat));
+            self.outgoing.insert(Egress::new(seat, now));
         }
     }
 
@@ -230,7 +238,7 @@ impl Peer {
             }
             Change::Send { seat, tracks } => {
                 sections.want(Flow::Out, seat.stream().key(), tracks);
-                self.send_stream(seat);
+                self.send_stream(seat, now);
             }
             Change::StopSending(stream) => {
                 sections.drop_stream(Flow::Out, &stream);
@@ -280,7 +288,7 @@ impl Peer {
         }
         for (index, egress) in &mut self.outgoing {
             let sections = self.negotiation.mids(&self.rtc, Flow::Out, egress.stream().key());
-            if egress.carry(sections, &mut self.idle, &self.rtc, now) {
+            if egress.carry(sections, &mut self.idle, &mut self.rtc, now) {
                 self.joins.push((index, Arc::clone(egress.stream())));
             }
             self.catch_up |= egress.wants_catch_up();
@@ -329,12 +337,19 @@ impl Peer {
 
     /// Lets what was written out.
     pub(super) fn flush(&mut self, now: Instant, socket: &mut Socket, shared: &Shared) -> Result<(), Ended> {
+        self.bandwidth.review(&mut self.outgoing, &mut self.rtc, now);
         self.rtc.handle_input(Input::Timeout(now))?;
         self.drive(now, socket, shared)
     }
 
     /// Lets str0m speak until it has nothing left to say.
-    pub(super) fn drive(&mut self, now: Instant, socket: &mut Socket, shared: &Shared) -> Result<(), Ended> {
+    pub(super) fn drive(
+        &mut self,
+        mut now: Instant,
+        socket: &mut Socket,
+        shared: &Shared,
+    ) -> Result<(), Ended> {
+        let mut turns = 0;
         loop {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => {
@@ -343,9 +358,12 @@ impl Peer {
                 Output::Event(event) => self.event(event, now, shared)?,
                 Output::Timeout(at) => {
                     self.rtc_timeout = at;
-                    if !self.catch_up(now)? {
+                    let paced = at <= now + PACER_STEP && turns < MAX_TURNS;
+                    if !self.catch_up(now)? && !paced {
                         break;
                     }
+                    turns += 1;
+                    now = now.max(at);
                     self.rtc.handle_input(Input::Timeout(now))?;
                 }
             }
@@ -421,6 +439,19 @@ impl Peer {
                 {
                     egress.request_catch_up(now);
                     self.catch_up |= egress.wants_catch_up();
+                }
+            }
+            Event::EgressBitrateEstimate(kind) => self.bandwidth.estimated(&kind, now),
+            Event::MediaEgressStats(stats) => {
+                if let Some((_, egress)) =
+                    self.outgoing.iter().find(|(_, egress)| egress.is_in(stats.mid))
+                {
+                    if let Some(loss) = stats.loss {
+                        egress.stream().note_loss(loss, now);
+                    }
+                    if egress.shows_in(stats.mid) {
+                        self.bandwidth.reported(&stats, egress.demand().unwrap_or_default(), now);
+                    }
                 }
             }
             Event::Closed => return Err(Ended::ByPeer),

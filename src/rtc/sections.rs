@@ -113,7 +113,9 @@ impl Sections {
         let (offer, pending) = api.apply()?;
         self.revision += 1;
         self.open = Some(Open { revision: self.revision, pending, until: now + OFFER_TIMEOUT });
-        let sdp = without_transport_feedback(&offer.to_sdp_string());
+        let sdp = without_transport_feedback(&offer.to_sdp_string(), |section| {
+            section.starts_with("audio") && section.contains("\r\na=sendonly\r\n")
+        });
         Some(Made { offer: Offer { revision: self.revision, sdp, sections: self.carried() }, ufrag })
     }
 
