@@ -8,6 +8,7 @@ pub mod flv;
 pub mod frame;
 pub mod gop;
 pub mod h264;
+pub mod layers;
 pub mod loss;
 pub mod opus;
 pub mod rtp;

@@ -47,6 +47,12 @@ impl NtpTime {
         let micros = (u128::from(self.0) * 1_000_000) >> 32;
         StreamTime::new(i64::try_from(micros).unwrap_or(i64::MAX))
     }
+
+    /// In ticks of the clock of video.
+    pub(crate) fn ticks(self) -> VideoTicks {
+        let ticks = (u128::from(self.0) * 90_000) >> 32;
+        VideoTicks::new(i64::try_from(ticks).unwrap_or(i64::MAX))
+    }
 }
 
 /// Maps the RTP clocks of one publisher's audio and video to the stream's timeline.
