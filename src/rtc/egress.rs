@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queqiao_media::frame::{AccessUnit, RtpPacket};
+use queqiao_media::pace::Pacer;
 use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer, Rewriter};
 use queqiao_media::thin::{RateMeter, Verdict};
 use queqiao_media::time::{StreamTime, Ticks, VideoTicks};
@@ -27,6 +28,10 @@ const SQUEEZED_STEP: StreamTime = Ticks::new(50);
 /// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
 /// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
 const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
+
+/// The pace of a video on a path that carries less, in percent of what it carries: a keyframe gets there somewhat sooner
+/// than the pictures after it.
+const PACE: u64 = 125;
 
 /// The picture of a viewer would freeze: B pictures are left out for WebRTC, and others refer to them.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +63,8 @@ struct Track<const HZ: u32> {
     last_source: Option<SourceId>,
     /// The latest packet, in the source's clock and on the stream's timeline.
     last: Option<(Ticks<HZ>, StreamTime)>,
+    /// What waits until the path has carried what went before it.
+    pacer: Pacer<RtpWrite>,
 }
 
 impl<const HZ: u32> Track<HZ> {
@@ -75,7 +82,7 @@ impl<const HZ: u32> Track<HZ> {
                 (Rewriter::new(first_seq, Ticks::new(rng.random_range(1..0x8000_0000))), Ticks::ZERO)
             }
         };
-        Self { mid, pt, rewriter, rest, run: None, last_source: None, last: None }
+        Self { mid, pt, rewriter, rest, run: None, last_source: None, last: None, pacer: Pacer::default() }
     }
 
     fn retire(self, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) {
@@ -106,7 +113,7 @@ impl<const HZ: u32> Track<HZ> {
 
     #[allow(clippy::too_many_arguments)] // One RTP packet has this many parts.
     fn send(
-        &self,
+        &mut self,
         seq: u64,
         time: Ticks<HZ>,
         packet: &RtpPacket<HZ>,
@@ -120,6 +127,12 @@ impl<const HZ: u32> Track<HZ> {
         let write = RtpWrite::new(self.pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
             .marker(packet.marker)
             .nackable(nackable);
+        if let Some(write) = self.pacer.push(write, packet.payload.len(), now) {
+            self.let_out(write, rtc);
+        }
+    }
+
+    fn let_out(&self, write: RtpWrite, rtc: &mut Rtc) {
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
             stream.write_rtp(write);
         }
@@ -178,10 +191,34 @@ impl Egress {
         self.thinning.demand().filter(|_| self.video.is_some())
     }
 
-    /// The path carries so many bit/s of the video from now on; `None` where nothing is known of it.
-    pub(super) fn grant(&mut self, share: Option<u64>, now: Instant) {
+    /// Bit/s of the video that go out.
+    pub(super) fn sent_rate(&self) -> u64 {
+        self.thinning.sent_rate()
+    }
+
+    /// The path carries so many bit/s of the video from now on; `None` where nothing is known of it. Returns whether the
+    /// video is thinned or paced.
+    pub(super) fn grant(&mut self, share: Option<u64>, now: Instant) -> bool {
         let limit = self.thinning.grant(share, now);
         self.seat.capacity().note(limit);
+        if let Some(video) = &mut self.video {
+            video.pacer.set_rate(limit.map(|limit| limit.saturating_mul(PACE) / 100));
+        }
+        limit.is_some() || self.poll_timeout().is_some()
+    }
+
+    /// When the next packet may leave that waits.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.video.as_ref().and_then(|video| video.pacer.poll_timeout())
+    }
+
+    /// Lets packets leave whose time has come.
+    pub(super) fn timeout(&mut self, now: Instant, rtc: &mut Rtc) {
+        if let Some(video) = &mut self.video {
+            while let Some(write) = video.pacer.poll(now) {
+                video.let_out(write, rtc);
+            }
+        }
     }
 
     pub(super) fn stream(&self) -> &Arc<Stream> {
@@ -357,8 +394,7 @@ impl Egress {
             Playing::After(_) => {}
         }
         let Some(first) = unit.packets.first() else { return Ok(()) };
-        let mid = track.mid;
-        match self.thinning.judge(unit, || queued(rtc, mid), now) {
+        match self.thinning.judge(unit, track.pacer.waiting(), now) {
             Verdict::Send => {}
             verdict => {
                 // What follows joins on without a gap in numbers, which the viewer would take for loss.
@@ -411,12 +447,6 @@ fn exchange<const HZ: u32>(
     });
 }
 
-/// Bytes that wait in the pacer for their turn.
-fn queued(rtc: &mut Rtc, mid: Mid) -> usize {
-    let mut api = rtc.direct_api();
-    let stream = api.stream_tx_by_mid(mid, None);
-    stream.and_then(|stream| stream.queue_info().map(|queue| queue.byte_size())).unwrap_or_default()
-}
 
 /// The picture in `frame`, unless it may be dropped for a viewer who decodes in order of arrival.
 fn picture(frame: &Frame) -> Option<(u64, &AccessUnit)> {

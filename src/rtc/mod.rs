@@ -238,7 +238,7 @@ impl Service {
             Tracks::new(negotiated.audio.is_some(), negotiated.video.is_some()).ok_or(Error::NoMedia)?;
         let id = SessionId::random();
         let (etag, answer) = (negotiated.credentials.ufrag.clone(), negotiated.answer.clone());
-        let mut peer = Peer::answering(id.clone(), negotiated, self.notices.clone(), now);
+        let mut peer = Peer::answering(id.clone(), negotiated, offer.to_owned(), self.notices.clone(), now);
         carry(&mut peer);
         self.directory.wait(NewSession { peer, span }, &etag, now)?;
         Ok(Accepted { id, answer, etag, tracks })

@@ -14,7 +14,6 @@ use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig};
 
 use super::Error;
-use super::bandwidth::INITIAL_ESTIMATE;
 use super::directory::IceFragment;
 use super::dtls::OpenSslDtls;
 
@@ -56,17 +55,6 @@ pub(super) enum Flow {
     Out,
 }
 
-/// How a session finds out what the path to its peer carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Adaptation {
-    /// It sends nothing that could be adapted.
-    None,
-    /// From the peer's transport-wide feedback.
-    ByFeedback,
-    /// The peer gives none: from its own estimate, for which it has to know when packets were sent, or from its reports.
-    ByReceiver,
-}
-
 /// What all sessions share: one certificate, one set of addresses.
 pub(super) struct Negotiator {
     crypto: Arc<CryptoProvider>,
@@ -77,8 +65,6 @@ pub(super) struct Negotiator {
 /// An accepted offer.
 pub(super) struct Negotiated {
     pub(super) rtc: Rtc,
-    /// As it was taken.
-    pub(super) offer: String,
     pub(super) answer: String,
     pub(super) credentials: IceCreds,
     pub(super) audio: Option<Mid>,
@@ -103,30 +89,21 @@ impl Negotiator {
         if offer.lines().filter(|line| line.starts_with("m=")).count() > MAX_MEDIA_SECTIONS {
             return Err(Error::Sdp("too many media sections".to_owned()));
         }
-        let offer = match flow {
-            Flow::In => offer.to_owned(),
-            Flow::Out => without_transport_feedback(offer, |section| section.starts_with("audio")),
-        };
-        let parsed = SdpOffer::from_sdp_string(&offer).map_err(|error| Error::Sdp(error.to_string()))?;
-        let adaptation = match flow {
-            Flow::In => Adaptation::None,
-            Flow::Out if offer.contains(" transport-cc") => Adaptation::ByFeedback,
-            Flow::Out => Adaptation::ByReceiver,
-        };
-        let mut rtc = self.session(adaptation, now);
+        let parsed = SdpOffer::from_sdp_string(offer).map_err(|error| Error::Sdp(error.to_string()))?;
+        let mut rtc = self.session(&[flow], now);
         self.add_candidates(&mut rtc)?;
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| Error::Sdp(error.to_string()))?;
         let answer = answer.to_sdp_string();
         let (audio, video) = sections(&rtc, &answer, flow)?;
         let credentials = rtc.direct_api().local_ice_credentials();
         let answer = as_one_stream(&answer);
-        Ok(Negotiated { offer, answer, credentials, audio, video, rtc })
+        Ok(Negotiated { answer, credentials, audio, video, rtc })
     }
 
     /// A session to which the server will offer, without media so far.
     pub(super) fn offerer(&self, now: Instant) -> Result<Rtc, Error> {
         // Whatever flows where: the offer leaves out what one direction does not need.
-        let mut rtc = self.session(Adaptation::ByFeedback, now);
+        let mut rtc = self.session(&[Flow::In, Flow::Out], now);
         self.add_candidates(&mut rtc)?;
         Ok(rtc)
     }
@@ -139,18 +116,16 @@ impl Negotiator {
         Ok(())
     }
 
-    fn session(&self, adaptation: Adaptation, now: Instant) -> Rtc {
-        let estimate = (adaptation == Adaptation::ByFeedback).then_some(INITIAL_ESTIMATE);
+    fn session(&self, flows: &[Flow], now: Instant) -> Rtc {
         let mut config = RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.crypto))
             .set_dtls_cert(self.certificate.clone())
             .set_ice_lite(true)
             .set_rtp_mode(true)
-            .enable_bwe(estimate)
             .set_stats_interval(Some(STATS_INTERVAL))
             .set_rtcp_report_interval_audio(REPORT_INTERVAL)
             .set_rtcp_report_interval_video(REPORT_INTERVAL)
-            .set_extension_map(extensions(adaptation))
+            .set_extension_map(extensions(flows))
             .clear_codecs()
             .enable_opus(true, false);
         for (pt, rtx, profile) in H264_PROFILES {
@@ -160,16 +135,19 @@ impl Negotiator {
     }
 }
 
-/// Leaves transport-wide feedback out of those sections for which `leave_out` says so: of sound that the server sends.
-/// Sound does not adapt, and would cost both sides a report for every few packets.
-pub(super) fn without_transport_feedback(sdp: &str, leave_out: impl Fn(&str) -> bool) -> String {
-    let mut changed = String::with_capacity(sdp.len());
-    let mut sections = sdp.split_inclusive("\nm=");
+/// Leaves to each section its own way to find out what the path carries: to one that receives transport-wide feedback, from
+/// which the peer estimates it; to one that sends the time at which packets leave, from which the peer estimates it as well
+/// and says so (REMB). Feedback about every packet would have each viewer send twenty packets a second, and cost the server
+/// as much as sending the stream.
+pub(super) fn with_one_estimator(offer: &str) -> String {
+    let mut changed = String::with_capacity(offer.len());
+    let mut sections = offer.split_inclusive("\r\nm=");
     changed.push_str(sections.next().unwrap_or_default());
     for section in sections {
-        let leave_out = leave_out(section);
-        let kept = section.split_inclusive('\n').filter(|line| {
-            !(leave_out && (line.contains("transport-cc") || line.contains("transport-wide-cc-extensions")))
+        let sends = section.contains("\r\na=sendonly\r\n");
+        let kept = section.split_inclusive("\r\n").filter(|line| match sends {
+            true => !line.contains("transport-cc") && !line.contains("transport-wide-cc-extensions"),
+            false => !line.contains("abs-send-time"),
         });
         changed.extend(kept);
     }
@@ -208,25 +186,22 @@ fn as_one_stream(answer: &str) -> String {
 
 /// Orientation (3GPP CVO) is left out, so that a phone turns its pictures before it encodes them: RTMP has no
 /// way to say it.
-fn extensions(adaptation: Adaptation) -> ExtensionMap {
+fn extensions(flows: &[Flow]) -> ExtensionMap {
     let mut map = ExtensionMap::empty();
     map.set(4, Extension::RtpMid);
-    match adaptation {
-        Adaptation::None | Adaptation::ByFeedback => map.set(3, Extension::TransportSequenceNumber),
-        Adaptation::ByReceiver => map.set(2, Extension::AbsoluteSendTime),
+    for flow in flows {
+        match flow {
+            Flow::In => map.set(3, Extension::TransportSequenceNumber),
+            Flow::Out => map.set(2, Extension::AbsoluteSendTime),
+        }
     }
     map
 }
 
-/// Prepares a section for what will be sent in it.
+/// Prepares a section for the video that will be sent in it.
 pub(super) fn prepare_to_send(rtc: &mut Rtc, mid: Mid) {
-    let Some(media) = rtc.media(mid) else { return };
-    let is_video = media.kind() == MediaKind::Video;
-    let paced = media.remote_extmap().id_of(Extension::TransportSequenceNumber).is_some();
-    if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None).filter(|_| is_video) {
+    if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
         stream.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_SHARE));
-        // Without feedback the pacer would keep to what was assumed in the beginning.
-        stream.set_unpaced(!paced);
     }
 }
 
@@ -326,11 +301,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sound_that_is_sent_goes_without_transport_feedback() {
-        let feedback = "a=rtcp-fb:108 transport-cc\r\na=rtcp-fb:108 nack\r\n";
-        let offer = format!("v=0\r\nm=audio 9 X\r\n{feedback}m=video 9 Y\r\n{feedback}");
-        let expected = format!("v=0\r\nm=audio 9 X\r\na=rtcp-fb:108 nack\r\nm=video 9 Y\r\n{feedback}");
-        assert_eq!(without_transport_feedback(&offer, |section| section.starts_with("audio")), expected);
+    fn the_path_is_estimated_in_one_way_in_each_direction() {
+        let (feedback, time) = ("a=rtcp-fb:108 transport-cc\r\n", "a=extmap:2 http://x/abs-send-time\r\n");
+        let offer = format!("v=0\r\nm=video 9 X\r\n{feedback}{time}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{feedback}{time}");
+        let expected = format!("v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{time}");
+        assert_eq!(with_one_estimator(&offer), expected);
     }
 
     #[test]

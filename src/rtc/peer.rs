@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use queqiao_room::{Grant, StreamKey, StreamKind};
 use slab::Slab;
 use smallvec::SmallVec;
+use str0m::bwe::BweKind;
 use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tracing::{debug, info, trace, warn};
@@ -31,12 +32,6 @@ const MAX_ADDRESSES: usize = 8;
 
 /// How long a session may be without ICE before it ends. A phone that changes networks takes a few seconds.
 pub(super) const DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// str0m's pacer lets out one packet at a time, and asks for this much later to let out the next.
-const PACER_STEP: Duration = Duration::from_micros(1);
-
-/// How often it may ask in one go: more packets than wait at any time. Others of the worker want their turn too.
-const MAX_TURNS: usize = 256;
 
 enum State {
     Connecting { deadline: Instant },
@@ -75,10 +70,11 @@ impl Peer {
     pub(super) fn answering(
         id: SessionId,
         negotiated: Negotiated,
+        offer: String,
         notices: Notices,
         now: Instant,
     ) -> Self {
-        let Negotiated { rtc, offer, audio, video, .. } = negotiated;
+        let Negotiated { rtc, audio, video, .. } = negotiated;
         Self::new(id, rtc, Negotiation::Answered { offer, audio, video }, notices, now)
     }
 
@@ -125,6 +121,10 @@ impl Peer {
             due = due.min(deadline);
         }
         due = self.negotiation.deadline().map_or(due, |at| due.min(at));
+        if self.bandwidth.is_limited() {
+            let paced = self.outgoing.iter().filter_map(|(_, egress)| egress.poll_timeout()).min();
+            due = paced.map_or(due, |at| due.min(at));
+        }
         for ingest in self.ingests() {
             due = ingest.poll_timeout().map_or(due, |at| due.min(at));
         }
@@ -194,6 +194,11 @@ impl Peer {
         for incoming in &mut self.incoming {
             if let Some(ingest) = &mut incoming.ingest {
                 ingest.timeout(now, &mut self.rtc);
+            }
+        }
+        if self.bandwidth.is_limited() {
+            for (_, egress) in &mut self.outgoing {
+                egress.timeout(now, &mut self.rtc);
             }
         }
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
@@ -337,19 +342,13 @@ impl Peer {
 
     /// Lets what was written out.
     pub(super) fn flush(&mut self, now: Instant, socket: &mut Socket, shared: &Shared) -> Result<(), Ended> {
-        self.bandwidth.review(&mut self.outgoing, &mut self.rtc, now);
+        self.bandwidth.review(&mut self.outgoing, now);
         self.rtc.handle_input(Input::Timeout(now))?;
         self.drive(now, socket, shared)
     }
 
     /// Lets str0m speak until it has nothing left to say.
-    pub(super) fn drive(
-        &mut self,
-        mut now: Instant,
-        socket: &mut Socket,
-        shared: &Shared,
-    ) -> Result<(), Ended> {
-        let mut turns = 0;
+    pub(super) fn drive(&mut self, now: Instant, socket: &mut Socket, shared: &Shared) -> Result<(), Ended> {
         loop {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => {
@@ -358,12 +357,9 @@ impl Peer {
                 Output::Event(event) => self.event(event, now, shared)?,
                 Output::Timeout(at) => {
                     self.rtc_timeout = at;
-                    let paced = at <= now + PACER_STEP && turns < MAX_TURNS;
-                    if !self.catch_up(now)? && !paced {
+                    if !self.catch_up(now)? {
                         break;
                     }
-                    turns += 1;
-                    now = now.max(at);
                     self.rtc.handle_input(Input::Timeout(now))?;
                 }
             }
@@ -441,16 +437,18 @@ impl Peer {
                     self.catch_up |= egress.wants_catch_up();
                 }
             }
-            Event::EgressBitrateEstimate(kind) => self.bandwidth.estimated(&kind, now),
+            Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => {
+                self.bandwidth.estimated(estimate.as_u64(), now);
+            }
             Event::MediaEgressStats(stats) => {
                 if let Some((_, egress)) =
                     self.outgoing.iter().find(|(_, egress)| egress.is_in(stats.mid))
                 {
                     if let Some(loss) = stats.loss {
                         egress.stream().note_loss(loss, now);
-                    }
-                    if egress.shows_in(stats.mid) {
-                        self.bandwidth.reported(&stats, egress.demand().unwrap_or_default(), now);
+                        if egress.shows_in(stats.mid) {
+                            self.bandwidth.reported(loss, egress.sent_rate(), now);
+                        }
                     }
                 }
             }

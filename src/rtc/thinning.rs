@@ -9,14 +9,11 @@ use tracing::debug;
 
 use crate::hub::{RtpVideo, SourceId};
 
+/// A path that carries less than so many percent of the video is limited.
+const ENOUGH: u64 = 95;
+
 /// A path is limited until it carries so many percent of the video: rates of videos swing by as much.
 const PLENTY: u64 = 120;
-
-/// What waits in the pacer for longer than this shows a path that is narrower than the smoothed estimate says.
-const STUCK: Duration = Duration::from_millis(700);
-
-/// For how long the pictures that a viewer begins with may wait in the pacer.
-const BEGINNING: Duration = Duration::from_secs(2);
 
 /// A replay of cached pictures that takes a limited path longer than this would only make it later.
 const REPLAY: Duration = Duration::from_millis(900);
@@ -29,11 +26,9 @@ const REST: Duration = Duration::from_secs(2);
 pub(super) struct Thinning {
     thinner: Thinner,
     meter: RateMeter,
-    /// Bit/s that the path carries of this video, whether or not that is enough.
-    share: Option<u64>,
+    sent: RateMeter,
     /// The latest picture, and what was decided about it.
     picture: Option<(SourceId, VideoTicks, Verdict)>,
-    calm_until: Instant,
 }
 
 impl Thinning {
@@ -41,9 +36,8 @@ impl Thinning {
         Self {
             thinner: Thinner::new(now),
             meter: RateMeter::new(now),
-            share: None,
+            sent: RateMeter::new(now),
             picture: None,
-            calm_until: now,
         }
     }
 
@@ -52,10 +46,14 @@ impl Thinning {
         self.meter.rate()
     }
 
+    /// Bit/s that are sent of it.
+    pub(super) fn sent_rate(&self) -> u64 {
+        self.sent.rate().unwrap_or_default()
+    }
+
     /// The path carries so many bit/s of this video. Returns them where they are less than the video has.
     pub(super) fn grant(&mut self, share: Option<u64>, now: Instant) -> Option<u64> {
-        self.share = share;
-        let enough = if self.is_limited() { PLENTY } else { 100 };
+        let enough = if self.is_limited() { PLENTY } else { ENOUGH };
         let limit = share.filter(|share| {
             self.demand().is_some_and(|demand| *share < (demand / 100).saturating_mul(enough))
         });
@@ -77,7 +75,7 @@ impl Thinning {
     }
 
     /// Decides about a picture, or goes on with what was decided about it. `queued` bytes wait in the pacer.
-    pub(super) fn judge(&mut self, unit: &RtpVideo, queued: impl FnOnce() -> usize, now: Instant) -> Verdict {
+    pub(super) fn judge(&mut self, unit: &RtpVideo, queued: usize, now: Instant) -> Verdict {
         let Some(time) = unit.packets.first().map(|packet| packet.rtp_time) else { return Verdict::Drop };
         if let Some((source, latest, verdict)) = self.picture
             && source == unit.source
@@ -90,8 +88,6 @@ impl Thinning {
                 return if verdict == Verdict::Send { Verdict::Send } else { Verdict::Drop };
             }
         }
-        let queued = queued();
-        self.note_queue(queued, now);
         let importance = match unit.keyframe {
             true => Importance::Keyframe,
             false if unit.packets.iter().all(|packet| is_droppable(&packet.payload)) => Importance::Droppable,
@@ -104,7 +100,9 @@ impl Thinning {
 
     /// Notes what was sent.
     pub(super) fn sent(&mut self, unit: &RtpVideo, now: Instant) {
-        self.thinner.sent(bytes(unit), now);
+        let bytes = bytes(unit);
+        self.thinner.sent(bytes, now);
+        self.sent.count(bytes, now);
     }
 
     /// Whether to ask the publisher for the keyframe with which to go on.
@@ -120,7 +118,6 @@ impl Thinning {
         });
         if helps {
             self.thinner.sent(bytes, now);
-            self.calm_until = now + BEGINNING;
         }
         helps
     }
@@ -128,15 +125,6 @@ impl Thinning {
     /// How many pictures were left out.
     pub(super) fn left_out(&self) -> u64 {
         self.thinner.left_out()
-    }
-
-    fn note_queue(&mut self, queued: usize, now: Instant) {
-        if let Some(share) = self.share.filter(|_| !self.is_limited() && now >= self.calm_until)
-            && queued as u128 * 8_000 > u128::from(share) * STUCK.as_millis()
-        {
-            debug!(queued, share, "pictures wait to be sent");
-            self.thinner.set_rate(Some(share), now);
-        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod h264;
 pub mod layers;
 pub mod loss;
 pub mod opus;
+pub mod pace;
 pub mod rtp;
 pub mod sync;
 pub mod thin;
