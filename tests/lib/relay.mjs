@@ -1,6 +1,6 @@
 /**
- * A lossy network: a UDP relay between a browser and the server, on loopback. It runs on a thread of its own so that
- * a busy test does not delay packets.
+ * A bad network: a UDP relay between a browser and the server, on loopback, that loses packets or carries only so much. It
+ * runs on a thread of its own so that a busy test does not delay packets.
  */
 import { createSocket } from 'node:dgram';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -24,8 +24,36 @@ function random(seed) {
   };
 }
 
-/** @param {{ host: string, port: number, loss: number, seed: number }} options */
-function runRelay({ host, port, loss, seed }) {
+/** What IP and UDP add to each packet. */
+const HEADERS = 28;
+/** The queue in front of a narrow path, in milliseconds: what does not fit is dropped, as by a router. */
+const QUEUE_MS = 300;
+
+/** A path that carries so many bit/s; any number where it is 0. */
+class Path {
+  /** @param {number} rate */
+  constructor(rate) {
+    this.rate = rate;
+    this.free = 0;
+  }
+
+  /** @param {number} bytes @param {() => void} deliver @returns {boolean} whether the packet fits */
+  carry(bytes, deliver) {
+    const now = performance.now();
+    this.free = Math.max(this.free, now);
+    if (this.rate === 0) deliver();
+    else if (this.free - now > QUEUE_MS) return false;
+    else {
+      this.free += ((bytes + HEADERS) * 8000) / this.rate;
+      setTimeout(deliver, this.free - now);
+    }
+    return true;
+  }
+}
+
+/** @param {{ host: string, port: number, loss: number, seed: number, rate: number }} options */
+function runRelay({ host, port, loss, seed, rate }) {
+  const down = new Path(rate);
   const lose = random(seed);
   /** @type {Passed} */
   const passed = { upForwarded: 0, upDropped: 0, downForwarded: 0, downDropped: 0 };
@@ -41,11 +69,9 @@ function runRelay({ host, port, loss, seed }) {
       socket = createSocket('udp4');
       socket.on('message', (reply) => {
         if (!passing) return;
-        if (lose() < loss) passed.downDropped += 1;
-        else {
-          passed.downForwarded += 1;
-          front.send(reply, from.port, from.address);
-        }
+        const deliver = () => front.send(reply, from.port, from.address);
+        if (lose() < loss || !down.carry(reply.length, deliver)) passed.downDropped += 1;
+        else passed.downForwarded += 1;
       });
       upstream.set(key, socket);
     }
@@ -57,6 +83,7 @@ function runRelay({ host, port, loss, seed }) {
   });
   front.bind(0, '127.0.0.1', () => parentPort?.postMessage({ port: front.address().port }));
   parentPort?.on('message', (command) => {
+    if (command === 'widen') down.rate = 0;
     if (command === 'cut') passing = false;
     if (command === 'mend') {
       // What passes from now on comes from other ports, as behind a router that has forgotten its table.
@@ -91,7 +118,12 @@ class Relay {
     await this.#command('mend');
   }
 
-  /** @param {'passed' | 'cut' | 'mend'} name @returns {Promise<Passed>} */
+  /** Carries any number of bits from now on. */
+  async widen() {
+    await this.#command('widen');
+  }
+
+  /** @param {'passed' | 'cut' | 'mend' | 'widen'} name @returns {Promise<Passed>} */
   #command(name) {
     return new Promise((resolve) => {
       this.worker.once('message', (message) => resolve(message.passed));
@@ -104,12 +136,15 @@ class Relay {
  * Starts a relay to the server's UDP port.
  * @param {import('./scope.mjs').Scope} scope
  * @param {string} rtc the server's address
- * @param {{ loss: number, seed: number }} options `loss` is the share of packets dropped, each way
+ * @param {{ loss?: number, seed?: number, rate?: number }} options `loss` is the share of packets dropped, each way;
+ *   `rate` is what it carries from the server, in bit/s
  * @returns {Promise<Relay>}
  */
-export function startRelay(scope, rtc, { loss, seed }) {
+export function startRelay(scope, rtc, { loss = 0, seed = 1, rate = 0 }) {
   const [host = '', port] = rtc.split(':');
-  const worker = new Worker(new URL(import.meta.url), { workerData: { host, port: Number(port), loss, seed } });
+  const worker = new Worker(new URL(import.meta.url), {
+    workerData: { host, port: Number(port), loss, seed, rate },
+  });
   scope.defer(() => worker.terminate());
   return new Promise((resolve, reject) => {
     worker.once('error', reject);

@@ -8,6 +8,7 @@ mod jitter;
 mod keyframe;
 mod opus;
 mod packetize;
+pub mod red;
 mod rewrite;
 
 pub use depacketize::{Counters as DepacketizerCounters, Damage, H264Depacketizer, Unit};
