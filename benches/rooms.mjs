@@ -1,9 +1,8 @@
 /** Rooms in a browser: how long a newcomer waits for a picture, and what is seen of cut connections. */
 import { launch } from '../tests/lib/chromium.mjs';
-import { startRelay } from '../tests/lib/relay.mjs';
+import { startLink } from '../tests/lib/link.mjs';
 import { Scope, sleep, until } from '../tests/lib/scope.mjs';
 import { startServer } from '../tests/lib/server.mjs';
-import { startTcpRelay } from '../tests/lib/tcp_relay.mjs';
 import { clock, frames, join, leave, openPage, publishInto } from './lib/room.mjs';
 import { spread } from './lib/table.mjs';
 
@@ -48,7 +47,7 @@ export async function signallingCut(context) {
     const server = await startServer(scope);
     const browser = await launch(scope);
     const room = await publishInto(scope, server, 'signal');
-    const relay = await startTcpRelay(scope, server.http);
+    const relay = await startLink(scope, 'tcp', server.http);
     const page = await openPage(browser, `http://127.0.0.1:${relay.port}`);
     await join(page, room);
     await sleep(2000);
@@ -56,10 +55,10 @@ export async function signallingCut(context) {
       const before = await clock(page);
       await sleep(SIGNAL_CUT_MS + 1000);
       const cut = await clock(page);
-      relay.cut();
+      await relay.refuse();
       await sleep(SIGNAL_CUT_MS);
-      relay.mend();
-      await until('the signalling is back', 10_000, () => relay.open > 0);
+      await relay.accept();
+      await until('the signalling is back', 10_000, async () => (await relay.passed()).open > 0);
       await sleep(1000);
       const after = await clock(page);
       const shown = await frames(page);
@@ -80,7 +79,7 @@ export async function mediaCut(context) {
     const server = await startServer(scope);
     const browser = await launch(scope);
     const room = await publishInto(scope, server, 'media');
-    const relay = await startRelay(scope, server.rtc, { loss: 0, seed: 1 });
+    const relay = await startLink(scope, 'udp', server.rtc);
     const page = await openPage(browser, `http://${server.http}`);
     const port = { server: server.rtc.split(':').at(-1) ?? '', relay: relay.port };
     await page.evaluate((ports) => {
@@ -97,7 +96,7 @@ export async function mediaCut(context) {
       await sleep(3000 + Math.random() * GOP_MS);
       await relay.cut();
       await sleep(MEDIA_CUT_MS);
-      await relay.mend();
+      await relay.mend({ rebind: true });
       const back = await clock(page);
       const first = await until('the picture is back', 30_000, async () => {
         return (await frames(page)).find((at) => at > back) ?? null;

@@ -8,7 +8,7 @@ media=.cache/bench/media.flv
 
 scripts/setup-build.sh
 scripts/setup-tests.sh
-cargo build --locked --release -p queqiao -p queqiao-bench
+cargo build --locked --release -p queqiao -p queqiao-bench -p queqiao-link
 if [ ! -f $media ] || [ crates/load/media/encode.sh -nt $media ]; then
   mkdir -p .cache/bench
   crates/load/media/encode.sh $media 25

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use queqiao_media::aac;
@@ -11,13 +12,18 @@ use queqiao_media::flv::{self, TagKind};
 use queqiao_media::frame::AccessUnit;
 use queqiao_media::gop::squeeze;
 use queqiao_media::h264::ParameterSets;
+use queqiao_media::layers::{Admission, LayerSelector, LayerSet};
 use queqiao_media::time::{Millis, StreamTime};
 use queqiao_room::signal::MediaKind;
+use tokio::time::timeout;
 
 use crate::hub::{Consumer, Frame, Media, Seat, SourceId};
 
 /// The distance of cached pictures that are sent to a player who joins: one tick of the RTMP clock.
 const SQUEEZED_STEP: StreamTime = StreamTime::new(1_000);
+
+/// How often the layer of a player is thought over, where the publisher has several.
+const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A tag to send.
 pub(crate) enum Tag {
@@ -46,7 +52,13 @@ pub(crate) struct Player {
     config: Option<Arc<aac::Config>>,
     /// Pictures up to this number of `source` were replayed from the cache.
     replayed: Option<u64>,
-    awaiting_keyframe: bool,
+    /// Knows which layer is shown: none until a keyframe.
+    layer: LayerSelector,
+    /// The layers that are received.
+    accepted: LayerSet,
+    next_choice: Option<Instant>,
+    /// The time of the latest picture.
+    latest: Millis,
 }
 
 impl Player {
@@ -64,8 +76,12 @@ impl Player {
             params: None,
             config: None,
             replayed: None,
-            awaiting_keyframe: true,
+            layer: LayerSelector::new(seat.max_layer()),
+            accepted: LayerSet::SINGLE,
+            next_choice: None,
+            latest: Millis::ZERO,
         };
+        player.choose_layer(Instant::now());
         if seat.tracks().has(MediaKind::Video) {
             player.replay(&stream.catch_up());
         }
@@ -78,8 +94,40 @@ impl Player {
             if let Some(tag) = self.tags.pop_front() {
                 return tag;
             }
-            let frame = self.consumer.next().await;
-            self.accept(frame);
+            let frame = if self.accepted == LayerSet::SINGLE {
+                Some(self.consumer.next().await)
+            } else {
+                // The layer that is received may have stopped coming.
+                timeout(CHOICE_INTERVAL, self.consumer.next()).await.ok()
+            };
+            self.choose_layer(Instant::now());
+            if let Some(frame) = frame {
+                self.accept(frame);
+            }
+        }
+    }
+
+    /// Thinks the layer over, where the publisher has several.
+    fn choose_layer(&mut self, now: Instant) {
+        if self.next_choice.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_choice = Some(now + CHOICE_INTERVAL);
+        let stream = self.seat.stream();
+        let single = stream.offered_layers() == LayerSet::SINGLE && self.accepted == LayerSet::SINGLE;
+        if single || !self.seat.tracks().has(MediaKind::Video) {
+            return;
+        }
+        self.layer.update(now, self.seat.capacity().get(), &stream.ladder());
+        let (needed, awaited) = (self.layer.needed(), self.layer.awaits_keyframe());
+        self.seat.need(needed);
+        let accepted = awaited.map_or(needed, |layer| needed.with(layer));
+        if self.accepted != accepted {
+            self.accepted = accepted;
+            self.consumer.accept(accepted);
+        }
+        if let Some(layer) = awaited {
+            stream.request_layer(layer);
         }
     }
 
@@ -107,14 +155,14 @@ impl Player {
         }
         self.source = Some(newest.source);
         self.replayed = Some(newest.index);
-        self.awaiting_keyframe = false;
+        self.layer.show(Some(newest.layer));
     }
 
     fn accept(&mut self, frame: Arc<Frame>) {
         if self.source != Some(frame.source) {
             self.source = Some(frame.source);
             self.replayed = None;
-            self.awaiting_keyframe = true;
+            self.layer.show(None);
         }
         let wanted = self.seat.tracks();
         let (kind, time) = match &frame.media {
@@ -127,14 +175,24 @@ impl Player {
                 (TagKind::Audio, time)
             }
             Media::Video { unit, .. } => {
-                let replayed = self.replayed.is_some_and(|last| frame.index <= last);
-                if replayed || (self.awaiting_keyframe && !unit.keyframe) {
+                if self.replayed.is_some_and(|last| frame.index <= last) {
                     return;
                 }
-                self.awaiting_keyframe = false;
-                let time = wire_time(unit.dts);
+                match self.layer.admit(frame.layer, unit.keyframe) {
+                    Admission::Drop => return,
+                    // The layer before is received no longer.
+                    Admission::Switch => self.next_choice = None,
+                    Admission::Pass => {}
+                }
+                // The layer before may have been ahead.
+                let time = wire_time(unit.dts).max(self.latest);
+                self.latest = time;
                 self.begin(time);
                 self.announce_video(&unit.params, time);
+                if time != wire_time(unit.dts) {
+                    self.tags.push_back(Tag::Own { kind: TagKind::Video, time, body: flv::video(unit) });
+                    return;
+                }
                 (TagKind::Video, time)
             }
         };
@@ -197,8 +255,12 @@ mod tests {
 
     use queqiao_room::signal::Tracks;
 
+    use queqiao_media::layers::Layer;
+    use smallvec::smallvec;
+
     use super::*;
     use crate::hub::testing::{Probe, aac_frame, picture};
+    use crate::hub::{NativeForm, Passed, Source};
 
     fn tags(player: &mut Player) -> Vec<Tag> {
         let cx = &mut Context::from_waker(Waker::noop());
@@ -304,6 +366,54 @@ mod tests {
                 (tracks == Tracks::Audio, tracks == Tracks::Video)
             );
         }
+    }
+
+    /// Pictures of both layers of a publisher that has two, every 33 ms up to `until`, a keyframe of both at each of
+    /// `keyframes`.
+    fn push_layers(source: &Source, millis: std::ops::Range<i64>, keyframes: &[i64]) {
+        for time in millis.step_by(33) {
+            for layer in [Layer::Low, Layer::High] {
+                let Media::Video { mut unit, droppable } = picture(time, keyframes.contains(&time)) else {
+                    unreachable!()
+                };
+                if layer == Layer::Low {
+                    let sps = Bytes::from_static(&[0x67, 66, 0xe0, 12]);
+                    let params = ParameterSets { sps: smallvec![sps], ..(*unit.params).clone() };
+                    unit.params = Arc::new(params);
+                }
+                let now = Instant::now();
+                let keyframe = unit.keyframe;
+                source.count_rtp(now, Passed::Video { layer, bytes: 100, packets: 1, frames: 1, keyframe });
+                source.push_layer(now, layer, Media::Video { unit, droppable });
+            }
+        }
+    }
+
+    #[test]
+    fn a_player_changes_to_another_layer_at_its_keyframe_with_a_header_of_its_own() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _within = runtime.enter();
+        let probe = Probe::new();
+        let publication = probe.publish_as(NativeForm::Rtp);
+        publication.source().offer_layers(LayerSet::of_count(2));
+        let seat = probe.seat();
+        let mut player = Player::join(&seat);
+        push_layers(publication.source(), 0..100, &[0]);
+        let shown = |tags: &[Tag]| {
+            let kinds = tags.iter().filter_map(|tag| match tag {
+                Tag::Own { kind: TagKind::Video, body, .. } if body[1] == 0 => Some(format!("{}", body[8])),
+                Tag::Shared { frame, .. } => Some(frame.layer.name().to_owned()),
+                Tag::Own { .. } => None,
+            });
+            kinds.collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&tags(&mut player)), ["31", "h", "h", "h", "h"]);
+        player.layer.set_cap(Layer::Low);
+        player.next_choice = None;
+        player.choose_layer(Instant::now());
+        assert_eq!(probe.layer_requests(), [Layer::Low]);
+        push_layers(publication.source(), 132..250, &[198]);
+        assert_eq!(shown(&tags(&mut player)), ["h", "h", "12", "l", "l"]);
     }
 
     #[test]

@@ -6,12 +6,12 @@ import { LivePlayer } from '../miniprogram/emulator/src/media/live-player.js';
 import { LivePusher } from '../miniprogram/emulator/src/media/live-pusher.js';
 import { readPlane } from './lib/barcode.mjs';
 import { assertContent, median, report, summary } from './lib/content.mjs';
+import { startLink } from './lib/link.mjs';
 import { phoneCamera } from './lib/phone.mjs';
 import { Recording } from './lib/recording.mjs';
 import { scopeOf, sleep, until } from './lib/scope.mjs';
 import { pitches } from './lib/sound.mjs';
 import { suite } from './lib/suite.mjs';
-import { startTcpRelay } from './lib/tcp_relay.mjs';
 
 const s = suite();
 
@@ -248,23 +248,23 @@ test('components that lose the server come back when it does, and give up after 
   timeout: 90_000,
 }, async (t) => {
   const scope = scopeOf(t);
-  const relay = await startTcpRelay(scope, s.server.rtmp);
+  const relay = await startLink(scope, 'tcp', s.server.rtmp);
   const url = `rtmp://127.0.0.1:${relay.port}/demo/lost/phone`;
   const phone = push(scope, url, {}, new Place({ retryDelayMs: 500 }));
   await phone.place.reported(1002);
   const { player, place, recording } = play(scope, url, new Place({ retryDelayMs: 500 }));
   await place.reported(2004);
-  relay.cut();
+  await relay.refuse();
   await phone.place.reported(1102);
   await place.reported(2103);
-  relay.mend();
+  await relay.accept();
   await phone.place.reported(1002, 2);
   await place.reported(2004, 2);
   await moves(recording);
 
   phone.place.codes = [];
   place.codes = [];
-  relay.cut();
+  await relay.refuse();
   await phone.place.reported(-1307);
   await place.reported(-2301);
   // Each attempt ends at once: the relay takes the connection and drops it.

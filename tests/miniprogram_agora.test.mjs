@@ -8,12 +8,12 @@ import { launch } from 'queqiao-emulator';
 import { bundle } from '../miniprogram/scripts/build.mjs';
 import { report, summary } from './lib/content.mjs';
 import { assertNoErrors, CAST, FEWEST, Guest, SOON, SPAN } from './lib/guest.mjs';
+import { startLink } from './lib/link.mjs';
 import { phoneCamera, record } from './lib/phone.mjs';
 import { scopeOf, sleep } from './lib/scope.mjs';
 import { appConfig, makeToken } from './lib/server.mjs';
 import { steps } from './lib/steps.mjs';
 import { suite } from './lib/suite.mjs';
-import { startTcpRelay } from './lib/tcp_relay.mjs';
 
 const PROGRAMS = fileURLToPath(new URL('miniprograms/', import.meta.url));
 const COMPONENTS = fileURLToPath(new URL('../miniprogram/components/', import.meta.url));
@@ -102,7 +102,7 @@ test('a program for Agora’s SDK holds a call with a browser', { timeout: 150_0
   const scope = scopeOf(t);
   const alice = await Guest.open(s, scope, 'alice', { query: 'app=demo&room=agora' });
   await alice.join();
-  const relay = await startTcpRelay(scope, s.server.http);
+  const relay = await startLink(scope, 'tcp', s.server.http);
   const caller = await phone(scope, {
     dir: join(PROGRAMS, 'agora'), server: `http://127.0.0.1:${relay.port}`, modules: await agora(scope), start: 'pages/call/call?channel=agora&uid=42',
   });
@@ -145,10 +145,10 @@ test('a program for Agora’s SDK holds a call with a browser', { timeout: 150_0
 
   await step('whoever was in the background for long rejoins, and gets new addresses', async (t) => {
     const before = [emulator.page.data.pushers[0].url, emulator.page.data.players[0].url];
-    relay.cut();
+    await relay.refuse();
     emulator.background({ loseSockets: true, loseMedia: true });
     await gone(alice, '42');
-    relay.mend();
+    await relay.accept();
     emulator.foreground();
     await until('both sides anew', () => {
       const { pushers: [pusher], players: [player] } = emulator.page.data;

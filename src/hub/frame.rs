@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use queqiao_media::frame::{AacFrame, AccessUnit, RtpPacket};
+use queqiao_media::layers::Layer;
 use queqiao_media::time::StreamTime;
 
 use super::queue::{Item, Kind};
@@ -37,6 +38,8 @@ pub(crate) struct Frame {
     pub(crate) source: SourceId,
     /// Its number within its source, from 0.
     pub(crate) index: u64,
+    /// The layer that a picture is of.
+    pub(crate) layer: Layer,
     /// What it is.
     pub(crate) media: Media,
     rtmp_message: OnceLock<Bytes>,
@@ -44,8 +47,8 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn new(source: SourceId, index: u64, media: Media) -> Self {
-        Self { source, index, media, rtmp_message: OnceLock::new(), flv_tag: OnceLock::new() }
+    pub(super) fn new(source: SourceId, index: u64, layer: Layer, media: Media) -> Self {
+        Self { source, index, layer, media, rtmp_message: OnceLock::new(), flv_tag: OnceLock::new() }
     }
 
     /// Its place on the stream's timeline.
@@ -74,6 +77,10 @@ impl Item for Arc<Frame> {
             Media::Video { .. } => Kind::Delta,
         }
     }
+
+    fn layer(&self) -> Layer {
+        self.layer
+    }
 }
 
 /// RTP on its way to WebRTC peers: the packets of one picture of an RTMP source, one packet of a WebRTC source.
@@ -92,6 +99,8 @@ pub(crate) struct RtpVideo {
     pub(crate) source: SourceId,
     /// The [`Frame::index`] of the picture, for sources that number their frames.
     pub(crate) index: Option<u64>,
+    /// The layer that the picture is of.
+    pub(crate) layer: Layer,
     /// Whether decoding can begin with the first of `packets`.
     pub(crate) keyframe: bool,
     /// In order of sending.
@@ -114,6 +123,13 @@ impl Item for RtpUnit {
             Self::Audio { .. } => Kind::Audio,
             Self::Video(video) if video.keyframe => Kind::Keyframe,
             Self::Video(_) => Kind::Delta,
+        }
+    }
+
+    fn layer(&self) -> Layer {
+        match self {
+            Self::Audio { .. } => Layer::High,
+            Self::Video(video) => video.layer,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use queqiao_media::layers::{Layer, PerLayer};
 use queqiao_room::signal::MediaKind;
 
 /// The tracks of a stream that are held back.
@@ -38,28 +39,29 @@ const HELD: u8 = 1;
 /// The next keyframe opens.
 const AWAITING_KEYFRAME: u8 = 2;
 
-/// One stream's gate. The two forms of video open each at a keyframe of its own.
+/// One stream's gate. Every layer of video opens, in each of the two forms, at a keyframe of its own.
 pub(super) struct Gate {
     audio: AtomicBool,
-    frames: AtomicU8,
-    rtp: AtomicU8,
+    frames: PerLayer<AtomicU8>,
+    rtp: PerLayer<AtomicU8>,
 }
 
 impl Gate {
     pub(super) fn new(held: Held) -> Self {
         let video = if held.video { HELD } else { OPEN };
-        Self { audio: AtomicBool::new(!held.audio), frames: AtomicU8::new(video), rtp: AtomicU8::new(video) }
+        let layers = || PerLayer::new(|| AtomicU8::new(video));
+        Self { audio: AtomicBool::new(!held.audio), frames: layers(), rtp: layers() }
     }
 
     pub(super) fn set(&self, kind: MediaKind, on: bool) {
         match kind {
             MediaKind::Audio => self.audio.store(on, Ordering::Release),
             MediaKind::Video => {
-                for form in [&self.frames, &self.rtp] {
+                for (_, state) in self.frames.iter().chain(self.rtp.iter()) {
                     if !on {
-                        form.store(HELD, Ordering::Release);
-                    } else if form.load(Ordering::Acquire) == HELD {
-                        form.store(AWAITING_KEYFRAME, Ordering::Release);
+                        state.store(HELD, Ordering::Release);
+                    } else if state.load(Ordering::Acquire) == HELD {
+                        state.store(AWAITING_KEYFRAME, Ordering::Release);
                     }
                 }
             }
@@ -71,11 +73,11 @@ impl Gate {
         self.audio.load(Ordering::Acquire)
     }
 
-    /// Whether a picture, or a packet of one, passes; `keyframe` where it begins a keyframe.
-    pub(super) fn video(&self, form: Form, keyframe: bool) -> bool {
+    /// Whether a picture of `layer`, or a packet of one, passes; `keyframe` where it begins a keyframe.
+    pub(super) fn video(&self, form: Form, layer: Layer, keyframe: bool) -> bool {
         let state = match form {
-            Form::Frames => &self.frames,
-            Form::Rtp => &self.rtp,
+            Form::Frames => self.frames.get(layer),
+            Form::Rtp => self.rtp.get(layer),
         };
         match state.load(Ordering::Acquire) {
             OPEN => true,

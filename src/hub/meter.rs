@@ -3,10 +3,16 @@
 use std::ops::Sub;
 use std::time::{Duration, Instant};
 
+use queqiao_media::layers::{Ladder, Layer, LayerSet, PerLayer};
+
 use super::frame::{Media, RtpUnit};
 
 /// Over how long rates are taken. Publishers without an audience are read five times a second.
 const WINDOW: Duration = Duration::from_secs(1);
+
+/// A layer that is so much older than the newest packet of another one does not flow: the layers of one picture come
+/// together, and pictures more often than this.
+const LAYER_STALL: Duration = Duration::from_millis(700);
 
 /// What has been counted. Bytes are those of payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,12 +72,13 @@ impl Rates {
 
 /// A frame or packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Passed {
+pub(crate) enum Passed {
     Audio {
         bytes: usize,
     },
     /// `packets` carry so many whole pictures; `keyframe` where a keyframe begins with them.
     Video {
+        layer: Layer,
         bytes: usize,
         packets: usize,
         frames: usize,
@@ -80,12 +87,12 @@ pub(super) enum Passed {
 }
 
 impl Passed {
-    pub(super) fn of_frame(media: &Media) -> Self {
+    pub(super) fn of_frame(media: &Media, layer: Layer) -> Self {
         match media {
             Media::Audio(frame) => Self::Audio { bytes: frame.data.len() },
             Media::Video { unit, .. } => {
                 let bytes = unit.nals.iter().map(bytes::Bytes::len).sum();
-                Self::Video { bytes, packets: 1, frames: 1, keyframe: unit.keyframe }
+                Self::Video { layer, bytes, packets: 1, frames: 1, keyframe: unit.keyframe }
             }
         }
     }
@@ -94,6 +101,7 @@ impl Passed {
         match unit {
             RtpUnit::Audio { packet, .. } => Self::Audio { bytes: packet.payload.len() },
             RtpUnit::Video(video) => Self::Video {
+                layer: video.layer,
                 bytes: video.packets.iter().map(|packet| packet.payload.len()).sum(),
                 packets: video.packets.len(),
                 frames: video.packets.iter().filter(|packet| packet.marker).count(),
@@ -109,11 +117,45 @@ impl Passed {
     }
 }
 
+/// What has come of one layer.
+#[derive(Clone, Copy, Debug, Default)]
+struct LayerMeter {
+    /// In the present window.
+    bytes: u64,
+    latest: Option<Instant>,
+    /// Whether it began, or was interrupted, in the present window, which therefore says nothing of its rate.
+    partial: bool,
+    /// Bits a second, over the latest windows in which it flowed.
+    rate: Option<u64>,
+}
+
+impl LayerMeter {
+    fn received(&mut self, now: Instant, bytes: usize) {
+        self.partial |= self.latest.is_none_or(|latest| now.saturating_duration_since(latest) > LAYER_STALL);
+        self.latest = Some(now);
+        self.bytes += bytes as u64;
+    }
+
+    /// A window of this length is over.
+    fn roll(&mut self, now: Instant, span: Duration) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let stopped =
+            self.latest.is_none_or(|latest| now.saturating_duration_since(latest) > LAYER_STALL / 2);
+        if stopped || std::mem::take(&mut self.partial) {
+            return;
+        }
+        let rate = (bytes as f64 * 8.0 / span.as_secs_f64()) as u64;
+        // A keyframe makes one window stand out, and halves of two do not.
+        self.rate = Some(self.rate.map_or(rate, |before| before.midpoint(rate)));
+    }
+}
+
 /// The meter of one publisher's stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meter {
     started: Instant,
     counts: Counts,
+    layers: PerLayer<LayerMeter>,
     /// When the window began, and what had been counted by then.
     window: (Instant, Counts),
     /// Of the window before.
@@ -123,7 +165,13 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(now: Instant) -> Self {
         let counts = Counts::default();
-        Self { started: now, counts, window: (now, counts), rates: Rates::default() }
+        Self {
+            started: now,
+            counts,
+            layers: PerLayer::default(),
+            window: (now, counts),
+            rates: Rates::default(),
+        }
     }
 
     /// Something came from the publisher.
@@ -135,7 +183,8 @@ impl Meter {
                 counts.audio_bytes += bytes as u64;
                 counts.audio_packets += 1;
             }
-            Passed::Video { bytes, packets, frames, keyframe } => {
+            Passed::Video { layer, bytes, packets, frames, keyframe } => {
+                self.layers.get_mut(layer).received(now, bytes);
                 counts.video_bytes += bytes as u64;
                 counts.video_packets += packets as u64;
                 counts.frames += frames as u64;
@@ -160,9 +209,27 @@ impl Meter {
         (now.saturating_duration_since(self.started), self.counts, rates)
     }
 
+    /// Which layers flow and how fast, of a publisher that has `offered`.
+    pub(super) fn ladder(&self, offered: LayerSet) -> Ladder {
+        let latest = self.layers.iter().filter_map(|(_, meter)| meter.latest).max();
+        let mut ladder = Ladder { offered, ..Ladder::default() };
+        for layer in offered.iter() {
+            let meter = self.layers.get(layer);
+            let age = latest.zip(meter.latest).map(|(newest, own)| newest.saturating_duration_since(own));
+            if age.is_some_and(|age| age <= LAYER_STALL) {
+                ladder.flowing = ladder.flowing.with(layer);
+            }
+            *ladder.rates.get_mut(layer) = meter.rate;
+        }
+        ladder
+    }
+
     fn roll(&mut self, now: Instant) {
         let span = now.saturating_duration_since(self.window.0);
         if span >= WINDOW {
+            for layer in self.layers.values_mut() {
+                layer.roll(now, span);
+            }
             self.rates = Rates::of(self.counts - self.window.1, span);
             self.window = (now, self.counts);
         }
@@ -173,7 +240,8 @@ impl Meter {
 mod tests {
     use super::*;
 
-    const PICTURE: Passed = Passed::Video { bytes: 1_000, packets: 1, frames: 1, keyframe: false };
+    const PICTURE: Passed =
+        Passed::Video { layer: Layer::High, bytes: 1_000, packets: 1, frames: 1, keyframe: false };
 
     /// Pictures at these milliseconds, each to two players.
     fn meter(start: Instant, times: impl IntoIterator<Item = u64>) -> Meter {
@@ -213,11 +281,32 @@ mod tests {
     }
 
     #[test]
+    fn a_layer_that_stops_while_others_go_on_does_not_flow_and_its_rate_is_remembered() {
+        let start = Instant::now();
+        let mut meter = Meter::new(start);
+        let picture = |layer, bytes| Passed::Video { layer, bytes, packets: 1, frames: 1, keyframe: false };
+        for frame in 0..250 {
+            let now = start + Duration::from_millis(40 * frame);
+            meter.received(now, picture(Layer::Low, 500));
+            if frame < 135 {
+                meter.received(now, picture(Layer::High, 5_000));
+            }
+        }
+        let ladder = meter.ladder(LayerSet::ALL);
+        assert_eq!(ladder.flowing, LayerSet::only(Layer::Low));
+        let rates = Layer::ALL.map(|layer| *ladder.rates.get(layer));
+        assert_eq!(rates, [Some(100_000), None, Some(1_000_000)]);
+    }
+
+    #[test]
     fn what_is_held_back_is_received_and_not_sent() {
         let start = Instant::now();
         let mut meter = Meter::new(start);
         meter.received(start, Passed::Audio { bytes: 100 });
-        meter.received(start, Passed::Video { bytes: 500, packets: 3, frames: 1, keyframe: true });
+        meter.received(
+            start,
+            Passed::Video { layer: Layer::High, bytes: 500, packets: 3, frames: 1, keyframe: true },
+        );
         meter.sent(start, Passed::Audio { bytes: 100 }, 0, 7);
         let expected = Counts {
             audio_bytes: 100,

@@ -6,6 +6,7 @@
 mod capacity;
 mod frame;
 mod gate;
+mod layers;
 mod loss;
 mod meter;
 mod queue;
@@ -27,7 +28,10 @@ use queqiao_room::{Grant, StreamKey};
 use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
+pub(crate) use meter::Passed;
 pub(crate) use queue::Consumer;
+#[cfg(test)]
+pub(crate) use stream::Source;
 pub(crate) use stream::{
     Description, NativeForm, Publication, PublisherControl, Seat, Stream, StreamStats, WebRtcVideo,
 };
@@ -94,7 +98,7 @@ impl Hub {
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
     pub(crate) fn play(self: &Arc<Self>, grant: &Grant) -> Result<Seat, HubError> {
-        Seat::take(self.stream(grant)?, grant.tracks(), self.settings.max_players)
+        Seat::take(self.stream(grant)?, grant.tracks(), grant.max_layer(), self.settings.max_players)
     }
 
     /// The stream that `grant` is for, made if it is not there. It lives as long as someone publishes it or waits
@@ -119,7 +123,8 @@ impl Hub {
     pub(crate) fn play_published(self: &Arc<Self>, grant: &Grant) -> Result<Option<Seat>, HubError> {
         let stream = self.lock().get(grant.stream()).and_then(Weak::upgrade);
         let published = stream.filter(|stream| stream.is_published());
-        published.map(|stream| Seat::take(stream, grant.tracks(), self.settings.max_players)).transpose()
+        let (tracks, max_layer, limit) = (grant.tracks(), grant.max_layer(), self.settings.max_players);
+        published.map(|stream| Seat::take(stream, tracks, max_layer, limit)).transpose()
     }
 
     /// Becomes the publisher of the stream that `grant` is for. Whoever published it before is told and replaced.

@@ -4,10 +4,12 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+use queqiao_media::layers::{Layer, LayerSet};
 
 /// What a queue must know of an item to decide what may be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,9 @@ pub(crate) enum Kind {
 pub(crate) trait Item: Clone {
     /// What may be dropped with it.
     fn kind(&self) -> Kind;
+
+    /// The layer that video is of. Only those of one layer need each other.
+    fn layer(&self) -> Layer;
 }
 
 /// Items a consumer may be behind. About four seconds of the densest feed in use (RTP packets of a 2 Mbit/s
@@ -48,8 +53,10 @@ pub(crate) struct Pushed {
 
 struct Queue<T> {
     items: VecDeque<(Instant, T)>,
-    /// Set while delta frames are dropped until the next keyframe.
-    awaiting_keyframe: bool,
+    /// The layers whose video the consumer wants.
+    accepts: LayerSet,
+    /// The layers of which delta frames are dropped until the next keyframe.
+    awaiting_keyframe: LayerSet,
     skipped: u64,
     waker: Option<Waker>,
 }
@@ -67,22 +74,27 @@ impl<T: Item> Queue<T> {
         let mut lost_place = false;
         if self.is_behind(now) {
             self.skipped += self.items.len() as u64;
-            self.awaiting_keyframe |= self.items.iter().any(|(_, queued)| queued.kind() != Kind::Audio);
+            if self.items.iter().any(|(_, queued)| queued.kind() != Kind::Audio) {
+                self.awaiting_keyframe = self.accepts;
+            }
             self.items.clear();
-            lost_place = self.awaiting_keyframe;
+            lost_place = !self.awaiting_keyframe.is_empty();
         }
         lost_place
     }
 
     /// Returns whether the consumer can use the item.
     fn accept(&mut self, now: Instant, item: &T) -> bool {
+        let layer = item.layer();
         match item.kind() {
-            Kind::Delta if self.awaiting_keyframe => {
+            Kind::Audio => {}
+            Kind::Keyframe | Kind::Delta if !self.accepts.contains(layer) => return false,
+            Kind::Keyframe => self.awaiting_keyframe = self.awaiting_keyframe.without(layer),
+            Kind::Delta if self.awaiting_keyframe.contains(layer) => {
                 self.skipped += 1;
                 return false;
             }
-            Kind::Keyframe => self.awaiting_keyframe = false,
-            Kind::Delta | Kind::Audio => {}
+            Kind::Delta => {}
         }
         self.items.push_back((now, item.clone()));
         true
@@ -105,11 +117,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Feed<T> {
     consumers: Mutex<Vec<Shared<T>>>,
     count: AtomicUsize,
+    /// The layers that any of them wants.
+    accepted: AtomicU8,
 }
 
 impl<T: Item> Feed<T> {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { consumers: Mutex::new(Vec::new()), count: AtomicUsize::new(0) })
+        Arc::new(Self {
+            consumers: Mutex::new(Vec::new()),
+            count: AtomicUsize::new(0),
+            accepted: AtomicU8::new(0),
+        })
     }
 
     /// Whether anyone listens. Cheap enough to ask for every frame.
@@ -117,7 +135,12 @@ impl<T: Item> Feed<T> {
         self.count.load(Ordering::Acquire) > 0
     }
 
-    /// Hands `item` to every consumer.
+    /// The layers whose video anyone wants, likewise.
+    pub(crate) fn accepted(&self) -> LayerSet {
+        LayerSet::from_bits(self.accepted.load(Ordering::Acquire))
+    }
+
+    /// Hands `item` to every consumer that wants it.
     pub(crate) fn push(&self, now: Instant, item: &T) -> Pushed {
         let mut all = Pushed::default();
         for queue in lock(&self.consumers).iter() {
@@ -136,18 +159,26 @@ impl<T: Item> Feed<T> {
         all
     }
 
-    /// A new consumer, which receives everything pushed from now on.
-    pub(crate) fn subscribe(self: &Arc<Self>) -> Consumer<T> {
+    /// A new consumer, which receives everything pushed from now on, but for the video of other layers than these.
+    pub(crate) fn subscribe(self: &Arc<Self>, accepts: LayerSet) -> Consumer<T> {
         let queue = Arc::new(Mutex::new(Queue {
             items: VecDeque::new(),
-            awaiting_keyframe: false,
+            accepts,
+            awaiting_keyframe: LayerSet::EMPTY,
             skipped: 0,
             waker: None,
         }));
         let mut consumers = lock(&self.consumers);
         consumers.push(Arc::clone(&queue));
-        self.count.store(consumers.len(), Ordering::Release);
+        self.note(&consumers);
         Consumer { feed: Arc::clone(self), queue }
+    }
+
+    fn note(&self, consumers: &[Shared<T>]) {
+        let accepted =
+            consumers.iter().fold(LayerSet::EMPTY, |layers, queue| layers.union(lock(queue).accepts));
+        self.count.store(consumers.len(), Ordering::Release);
+        self.accepted.store(accepted.bits(), Ordering::Release);
     }
 }
 
@@ -175,6 +206,17 @@ impl<T: Item> Consumer<T> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
+    /// Receives the video of these layers from now on.
+    pub(crate) fn accept(&self, layers: LayerSet) {
+        let consumers = lock(&self.feed.consumers);
+        {
+            let mut queue = lock(&self.queue);
+            queue.accepts = layers;
+            queue.awaiting_keyframe = queue.awaiting_keyframe.intersection(layers);
+        }
+        self.feed.note(&consumers);
+    }
+
     /// Items dropped because this consumer was too slow.
     pub(crate) fn skipped(&self) -> u64 {
         lock(&self.queue).skipped
@@ -185,7 +227,7 @@ impl<T: Item> Drop for Consumer<T> {
     fn drop(&mut self) {
         let mut consumers = lock(&self.feed.consumers);
         consumers.retain(|queue| !Arc::ptr_eq(queue, &self.queue));
-        self.feed.count.store(consumers.len(), Ordering::Release);
+        self.feed.note(&consumers);
     }
 }
 
@@ -200,13 +242,31 @@ mod tests {
         fn kind(&self) -> Kind {
             self.0
         }
+
+        fn layer(&self) -> Layer {
+            Layer::High
+        }
+    }
+
+    /// Video of a layer.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Layered(Layer, Kind);
+
+    impl Item for Layered {
+        fn kind(&self) -> Kind {
+            self.1
+        }
+
+        fn layer(&self) -> Layer {
+            self.0
+        }
     }
 
     fn push(feed: &Feed<Probe>, start: Instant, item: &Probe) -> Pushed {
         feed.push(start + Duration::from_millis(item.1), item)
     }
 
-    fn drain(consumer: &Consumer<Probe>) -> Vec<Probe> {
+    fn drain<T: Item>(consumer: &Consumer<T>) -> Vec<T> {
         let cx = Context::from_waker(Waker::noop());
         std::iter::from_fn(|| match consumer.poll_next(&cx) {
             Poll::Ready(item) => Some(item),
@@ -218,7 +278,7 @@ mod tests {
     #[test]
     fn every_consumer_receives_every_item_in_order() {
         let (feed, start) = (Feed::new(), Instant::now());
-        let (one, two) = (feed.subscribe(), feed.subscribe());
+        let (one, two) = (feed.subscribe(LayerSet::SINGLE), feed.subscribe(LayerSet::SINGLE));
         let items = [Probe(Kind::Keyframe, 0), Probe(Kind::Audio, 5), Probe(Kind::Delta, 40)];
         for item in &items {
             assert_eq!(push(&feed, start, item).receivers, 2);
@@ -230,7 +290,7 @@ mod tests {
     #[test]
     fn a_slow_consumer_resumes_at_the_next_keyframe_and_the_loss_is_counted() {
         let (feed, start) = (Feed::new(), Instant::now());
-        let (slow, quick) = (feed.subscribe(), feed.subscribe());
+        let (slow, quick) = (feed.subscribe(LayerSet::SINGLE), feed.subscribe(LayerSet::SINGLE));
         push(&feed, start, &Probe(Kind::Keyframe, 0));
         assert_eq!(drain(&quick).len(), 1);
         push(&feed, start, &Probe(Kind::Delta, 1_000));
@@ -252,7 +312,7 @@ mod tests {
     #[test]
     fn a_stalled_consumer_of_audio_holds_a_bounded_number_of_items() {
         let (feed, start) = (Feed::new(), Instant::now());
-        let stalled = feed.subscribe();
+        let stalled = feed.subscribe(LayerSet::SINGLE);
         for _ in 0..10_000 {
             let pushed = push(&feed, start, &Probe(Kind::Audio, 0));
             assert!(!pushed.keyframe_needed, "audio alone never asks for a keyframe");
@@ -261,9 +321,43 @@ mod tests {
     }
 
     #[test]
+    fn a_consumer_receives_the_layers_that_it_accepts_and_the_feed_knows_which_anyone_does() {
+        let (feed, start) = (Feed::new(), Instant::now());
+        let (low, high) = (Layered(Layer::Low, Kind::Delta), Layered(Layer::High, Kind::Delta));
+        let (one, other) = (feed.subscribe(LayerSet::SINGLE), feed.subscribe(LayerSet::SINGLE));
+        assert_eq!(feed.accepted(), LayerSet::SINGLE);
+        one.accept(LayerSet::only(Layer::Low));
+        assert_eq!(feed.accepted(), LayerSet::of_count(2));
+        for item in [&low, &high, &low] {
+            assert_eq!(feed.push(start, item).receivers, 1);
+        }
+        assert_eq!((drain(&one).len(), drain(&other).len()), (2, 1));
+        drop(other);
+        assert_eq!(feed.accepted(), LayerSet::only(Layer::Low));
+    }
+
+    #[test]
+    fn a_consumer_that_lost_its_place_resumes_each_layer_at_a_keyframe_of_that_layer() {
+        let (feed, start) = (Feed::new(), Instant::now());
+        let consumer = feed.subscribe(LayerSet::ALL);
+        feed.push(start, &Layered(Layer::Low, Kind::Keyframe));
+        let later = start + 2 * MAX_LAG;
+        assert!(feed.push(later, &Layered(Layer::High, Kind::Delta)).keyframe_needed);
+        feed.push(later, &Layered(Layer::High, Kind::Keyframe));
+        feed.push(later, &Layered(Layer::Low, Kind::Delta));
+        feed.push(later, &Layered(Layer::High, Kind::Delta));
+        feed.push(later, &Layered(Layer::Low, Kind::Keyframe));
+        let seen: Vec<_> = drain(&consumer).into_iter().map(|item| (item.0, item.1)).collect();
+        assert_eq!(
+            seen,
+            [(Layer::High, Kind::Keyframe), (Layer::High, Kind::Delta), (Layer::Low, Kind::Keyframe)]
+        );
+    }
+
+    #[test]
     fn a_dropped_consumer_no_longer_makes_the_feed_wanted() {
         let feed = Feed::<Probe>::new();
-        let consumer = feed.subscribe();
+        let consumer = feed.subscribe(LayerSet::SINGLE);
         assert!(feed.is_wanted());
         drop(consumer);
         assert!(!feed.is_wanted());

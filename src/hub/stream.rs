@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use queqiao_media::aac;
 use queqiao_media::gop::GopCache;
 use queqiao_media::h264::ParameterSets;
+use queqiao_media::layers::{Ladder, Layer, LayerSet};
 use queqiao_media::time::StreamTime;
 use queqiao_room::StreamKey;
 use queqiao_room::signal::{MediaKind, Tracks};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use super::capacity::{Capacities, Capacity};
 use super::frame::{Frame, Media, RtpUnit, SourceId};
 use super::gate::{Form, Gate, Held};
+use super::layers::{Layers, Need};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
 use super::queue::{Consumer, Feed, Pushed};
@@ -31,8 +33,14 @@ pub(crate) enum NativeForm {
 
 /// The way back to a publisher.
 pub(crate) trait PublisherControl: Send + Sync {
-    /// Asks for a keyframe. The publisher's side coalesces and limits the rate.
+    /// Asks for a keyframe, of every layer that anybody needs. The publisher's side coalesces and limits the rate.
     fn request_keyframe(&self);
+    /// Asks for a keyframe of one layer, likewise. Publishers without layers have only one kind of keyframe.
+    fn request_layer(&self, _layer: Layer) {
+        self.request_keyframe();
+    }
+    /// Other layers than before are needed: see [`Stream::needed_layers`]. Publishers without layers have no choice.
+    fn needs_changed(&self) {}
     /// Somebody begins to watch: what has been left waiting is wanted now.
     fn watched(&self);
     /// Another publisher has taken the address: end.
@@ -72,6 +80,7 @@ pub(crate) struct Stream {
     gop: Mutex<GopCache<Arc<Frame>>>,
     description: Mutex<Description>,
     gate: Gate,
+    layers: Layers,
     meter: Mutex<Meter>,
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
@@ -108,6 +117,19 @@ pub(crate) struct StreamStats {
     pub(crate) counts: Counts,
     /// What passes in a second.
     pub(crate) rates: Rates,
+    /// The paths to the players of the video.
+    pub(crate) paths: Paths,
+}
+
+/// What is known of the paths to a stream's players.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Paths {
+    /// How many carry less than the video.
+    pub(crate) narrow: usize,
+    /// What the narrowest of them carries of it, in bit/s.
+    pub(crate) narrowest: Option<u64>,
+    /// The greatest loss, 0 to 1, as far as players have reported any lately.
+    pub(crate) loss: f32,
 }
 
 /// What is held under these locks is whole at every point where a panic could occur.
@@ -130,6 +152,7 @@ impl Stream {
             gop: Mutex::new(gop),
             description: Mutex::default(),
             gate: Gate::new(held),
+            layers: Layers::default(),
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
@@ -157,16 +180,17 @@ impl Stream {
         self.presence.subscribe()
     }
 
-    /// Everything published from now on, as frames.
+    /// Everything published from now on, as frames: those of the one layer that a publisher without layers has, unless
+    /// the consumer accepts others.
     pub(crate) fn subscribe_frames(&self) -> Consumer<Arc<Frame>> {
-        let consumer = self.frames.subscribe();
+        let consumer = self.frames.subscribe(LayerSet::SINGLE);
         self.with_publisher(|control| control.watched());
         consumer
     }
 
-    /// Everything published from now on, as RTP.
+    /// Everything published from now on, as RTP, of all layers.
     pub(crate) fn subscribe_rtp(&self) -> Consumer<RtpUnit> {
-        let consumer = self.rtp.subscribe();
+        let consumer = self.rtp.subscribe(LayerSet::ALL);
         self.with_publisher(|control| control.watched());
         consumer
     }
@@ -185,19 +209,34 @@ impl Stream {
         self.with_publisher(|control| control.request_keyframe());
     }
 
-    /// Asks for a keyframe with which a player goes on whose path could not carry the pictures since the last one: seldom,
-    /// because every player of the stream gets it.
-    pub(crate) fn request_refresh(&self, now: Instant) {
+    /// Whether a player may ask for a keyframe with which to go on, because its path could not carry the pictures since the
+    /// last one: seldom, because every player of the stream gets it.
+    pub(crate) fn may_refresh(&self, now: Instant) -> bool {
         let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         let at = micros(now.saturating_duration_since(self.epoch));
         let next = self.next_refresh.load(Ordering::Relaxed);
-        let due = at >= next && {
-            let after = at.saturating_add(micros(REFRESH_INTERVAL));
-            self.next_refresh.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        };
-        if due {
-            self.request_keyframe();
-        }
+        let after = at.saturating_add(micros(REFRESH_INTERVAL));
+        at >= next
+            && self.next_refresh.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    pub(crate) fn request_layer(&self, layer: Layer) {
+        self.with_publisher(|control| control.request_layer(layer));
+    }
+
+    /// The layers that the present publisher has.
+    pub(crate) fn offered_layers(&self) -> LayerSet {
+        self.layers.offered()
+    }
+
+    /// Of those, the ones that any player needs.
+    pub(crate) fn needed_layers(&self) -> LayerSet {
+        self.layers.needed()
+    }
+
+    /// Which layers flow, and how fast.
+    pub(crate) fn ladder(&self) -> Ladder {
+        lock(&self.meter).ladder(self.layers.offered())
     }
 
     fn with_publisher(&self, call: impl FnOnce(&dyn PublisherControl)) {
@@ -228,12 +267,18 @@ impl Stream {
     pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
-            StreamStats { since, players: self.players.load(Ordering::Acquire), counts, rates }
+            let players = self.players.load(Ordering::Acquire);
+            StreamStats { since, players, counts, rates, paths: self.paths(now) }
         })
     }
 
     pub(crate) fn webrtc_video(&self) -> WebRtcVideo {
         lock(&self.description).webrtc
+    }
+
+    fn paths(&self, now: Instant) -> Paths {
+        let narrow: Vec<u64> = self.capacities().into_iter().flatten().collect();
+        Paths { narrow: narrow.len(), narrowest: narrow.into_iter().min(), loss: self.loss(now) }
     }
 
     /// A player reports that it lost this fraction of the stream's packets, 0 to 1, since its report before.
@@ -255,6 +300,7 @@ impl Stream {
         let id = publisher.source.id;
         let previous = lock(&self.publisher).replace(publisher);
         lock(&self.gop).clear();
+        self.layers.offer(LayerSet::SINGLE);
         *lock(&self.description) = Description::default();
         *lock(&self.meter) = Meter::new(Instant::now());
         if let Some(previous) = previous {
@@ -291,16 +337,23 @@ pub(crate) struct Seat {
     stream: Arc<Stream>,
     tracks: Tracks,
     capacity: Arc<Capacity>,
+    max_layer: Layer,
+    need: Need,
 }
 
 impl Seat {
-    pub(super) fn take(stream: Arc<Stream>, tracks: Tracks, limit: usize) -> Result<Self, HubError> {
+    pub(super) fn take(
+        stream: Arc<Stream>,
+        tracks: Tracks,
+        max_layer: Layer,
+        limit: usize,
+    ) -> Result<Self, HubError> {
         if stream.players.fetch_add(1, Ordering::AcqRel) >= limit {
             stream.players.fetch_sub(1, Ordering::AcqRel);
             return Err(HubError::TooManyPlayers { limit });
         }
         let capacity = stream.capacities.join(tracks);
-        Ok(Self { stream, tracks, capacity })
+        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default() })
     }
 
     /// Which tracks its player wants.
@@ -322,6 +375,18 @@ impl Seat {
         &self.stream
     }
 
+    /// The largest layer of the video that its player wishes for.
+    pub(crate) const fn max_layer(&self) -> Layer {
+        self.max_layer
+    }
+
+    /// Its player needs these layers of the video from now on.
+    pub(crate) fn need(&self, layers: LayerSet) {
+        if self.need.set(layers, &self.stream.layers) {
+            self.stream.with_publisher(|control| control.needs_changed());
+        }
+    }
+
     /// Where its player notes what the path carries.
     pub(crate) fn capacity(&self) -> &Capacity {
         &self.capacity
@@ -330,6 +395,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.need(LayerSet::EMPTY);
         self.stream.capacities.leave(&self.capacity);
         self.stream.players.fetch_sub(1, Ordering::AcqRel);
     }
@@ -371,23 +437,40 @@ impl Source {
         self.stream.frames.is_wanted()
     }
 
+    /// Whether anybody takes the pictures of `layer` as frames.
+    pub(crate) fn layer_wanted(&self, layer: Layer) -> bool {
+        self.stream.frames.accepted().contains(layer)
+    }
+
+    /// Says which layers there are, before any comes.
+    pub(crate) fn offer_layers(&self, layers: LayerSet) {
+        if self.is_current() {
+            self.stream.layers.offer(layers);
+        }
+    }
+
     pub(crate) fn rtp_wanted(&self) -> bool {
         self.stream.rtp.is_wanted()
     }
 
     /// Publishes a frame. A source that was replaced publishes to nobody.
     pub(crate) fn push_frame(&self, now: Instant, media: Media) -> Arc<Frame> {
+        self.push_layer(now, Layer::High, media)
+    }
+
+    /// Publishes a frame of a layer.
+    pub(crate) fn push_layer(&self, now: Instant, layer: Layer, media: Media) -> Arc<Frame> {
         let index = self.next_index.fetch_add(1, Ordering::Relaxed);
-        let frame = Arc::new(Frame::new(self.id, index, media));
+        let frame = Arc::new(Frame::new(self.id, index, layer, media));
         if !self.is_current() {
             return frame;
         }
         self.note_time(frame.time());
         let passes = match &frame.media {
-            Media::Video { unit, .. } => self.stream.gate.video(Form::Frames, unit.keyframe),
+            Media::Video { unit, .. } => self.stream.gate.video(Form::Frames, layer, unit.keyframe),
             Media::Audio(_) => self.stream.gate.audio(),
         };
-        let passed = Passed::of_frame(&frame.media);
+        let passed = Passed::of_frame(&frame.media, layer);
         if !passes {
             self.count(now, NativeForm::Frames, passed, Pushed::default());
             return frame;
@@ -429,13 +512,20 @@ impl Source {
             self.note_time(time);
         }
         let passes = match unit {
-            RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.keyframe),
+            RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.layer, video.keyframe),
             RtpUnit::Audio { .. } => self.stream.gate.audio(),
         };
         let pushed = if passes { self.stream.rtp.push(now, unit) } else { Pushed::default() };
         self.count(now, NativeForm::Rtp, Passed::of_rtp(unit), pushed);
         if pushed.keyframe_needed {
             self.stream.request_keyframe();
+        }
+    }
+
+    /// Counts RTP that nobody takes as it is.
+    pub(crate) fn count_rtp(&self, now: Instant, passed: Passed) {
+        if self.is_current() {
+            lock(&self.stream.meter).received(now, passed);
         }
     }
 
@@ -553,10 +643,10 @@ mod tests {
         let probe = Probe::new();
         let publication = probe.publish_as(NativeForm::Rtp);
         let (stream, start) = (publication.source().stream(), Instant::now());
-        for millis in (0..=6_000).step_by(20) {
-            stream.request_refresh(start + Duration::from_millis(millis));
-        }
-        assert_eq!(probe.keyframe_requests(), 3);
+        let granted = (0..=6_000)
+            .step_by(20)
+            .filter(|millis| stream.may_refresh(start + Duration::from_millis(*millis)));
+        assert_eq!(granted.collect::<Vec<_>>(), [0, 3_000, 6_000]);
     }
 
     #[test]

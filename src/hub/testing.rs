@@ -1,12 +1,13 @@
 //! A hub with one stream, for tests of what hangs on it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use queqiao_media::aac;
 use queqiao_media::frame::{AacFrame, AccessUnit};
 use queqiao_media::h264::ParameterSets;
+use queqiao_media::layers::Layer;
 use queqiao_media::time::StreamTime;
 use queqiao_room::signal::Tracks;
 use queqiao_room::{Apps, Demo, Grant, Loopback, Permission, UnixSeconds};
@@ -25,11 +26,16 @@ pub(crate) struct Probe {
 struct Control {
     replaced: AtomicBool,
     keyframe_requests: AtomicUsize,
+    layer_requests: Mutex<Vec<Layer>>,
 }
 
 impl PublisherControl for Control {
     fn request_keyframe(&self) {
         self.keyframe_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn request_layer(&self, layer: Layer) {
+        self.layer_requests.lock().unwrap().push(layer);
     }
 
     fn watched(&self) {}
@@ -81,6 +87,10 @@ impl Probe {
 
     pub(crate) fn was_replaced(&self) -> bool {
         self.control.replaced.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn layer_requests(&self) -> Vec<Layer> {
+        self.control.layer_requests.lock().unwrap().clone()
     }
 
     pub(crate) fn keyframe_requests(&self) -> usize {

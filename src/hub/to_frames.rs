@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use queqiao_media::frame::{OpusPacket, RtpPacket};
-use queqiao_media::rtp::{
-    AUDIO_MAX_WAIT, H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, VIDEO_MAX_WAIT,
-};
+use queqiao_media::layers::{Layer, LayerSet, PerLayer};
+use queqiao_media::rtp::{H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits};
 use queqiao_transcode::OpusToAac;
 use tracing::{debug, warn};
 
@@ -29,7 +28,7 @@ struct Audio {
 /// Derives frames from the RTP of one source while someone wants them.
 pub(crate) struct ToFrames {
     source: Arc<Source>,
-    video: Option<Video>,
+    video: PerLayer<Option<Video>>,
     audio: Option<Audio>,
     opus: Vec<OpusPacket>,
     /// Set where no transcoder can be had, so that it is said once.
@@ -38,22 +37,23 @@ pub(crate) struct ToFrames {
 
 impl ToFrames {
     pub(crate) fn new(source: Arc<Source>) -> Self {
-        Self { source, video: None, audio: None, opus: Vec::new(), silent: false }
+        Self { source, video: PerLayer::default(), audio: None, opus: Vec::new(), silent: false }
     }
 
-    /// Takes a video packet. Returns whether a keyframe is needed to go on.
-    pub(crate) fn video(&mut self, now: Instant, packet: RtpPacket<90_000>) -> bool {
-        if !self.source.frames_wanted() {
-            self.video = None;
+    /// Takes a video packet of a layer. Returns whether a keyframe of it is needed to go on.
+    pub(crate) fn video(&mut self, now: Instant, layer: Layer, packet: RtpPacket<90_000>) -> bool {
+        let video = self.video.get_mut(layer);
+        if !self.source.layer_wanted(layer) {
+            *video = None;
             return false;
         }
-        let video = self.video.get_or_insert_with(|| Video {
-            jitter: JitterBuffer::new(VIDEO_MAX_WAIT),
+        let video = video.get_or_insert_with(|| Video {
+            jitter: JitterBuffer::new(Waits::VIDEO),
             depacketizer: H264Depacketizer::default(),
             damaged: 0,
         });
         video.jitter.push(now, packet);
-        Self::poll_video(video, now, &self.source)
+        Self::poll_video(video, now, layer, &self.source)
     }
 
     /// Takes an audio packet.
@@ -73,23 +73,25 @@ impl ToFrames {
 
     /// When [`Self::poll`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let video = self.video.as_ref().and_then(|video| video.jitter.poll_timeout());
+        let layers = self.video.iter().filter_map(|(_, video)| video.as_ref());
+        let video = layers.filter_map(|video| video.jitter.poll_timeout());
         let audio = self.audio.as_ref().and_then(|audio| audio.jitter.poll_timeout());
-        match (video, audio) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        video.chain(audio).min()
     }
 
-    /// Gives up on what is too late. Returns whether a keyframe is needed to go on.
-    pub(crate) fn poll(&mut self, now: Instant) -> bool {
+    /// Gives up on what is too late. Returns the layers of which a keyframe is needed to go on.
+    pub(crate) fn poll(&mut self, now: Instant) -> LayerSet {
         if let Some(audio) = &mut self.audio {
             Self::poll_audio(audio, now, &mut self.opus);
         }
-        self.video.as_mut().is_some_and(|video| Self::poll_video(video, now, &self.source))
+        let needs_keyframe = |layer: &Layer| {
+            let video = self.video.get_mut(*layer).as_mut();
+            video.is_some_and(|video| Self::poll_video(video, now, *layer, &self.source))
+        };
+        Layer::ALL.into_iter().filter(needs_keyframe).collect()
     }
 
-    fn poll_video(video: &mut Video, now: Instant, source: &Source) -> bool {
+    fn poll_video(video: &mut Video, now: Instant, layer: Layer, source: &Source) -> bool {
         while let Some(item) = video.jitter.poll(now) {
             match item {
                 Item::Packet(packet) => video.depacketizer.push(&packet),
@@ -99,7 +101,7 @@ impl ToFrames {
             while let Some(unit) = video.depacketizer.pull() {
                 match unit {
                     Unit::Picture(unit) => {
-                        source.push_frame(now, Media::Video { unit, droppable: false });
+                        source.push_layer(now, layer, Media::Video { unit, droppable: false });
                     }
                     Unit::Damaged { .. } => {
                         video.damaged += 1;
@@ -142,10 +144,6 @@ impl ToFrames {
                 source.push_frame(Instant::now(), Media::Audio(frame));
             }
         }))?;
-        Some(Audio {
-            jitter: JitterBuffer::new(AUDIO_MAX_WAIT),
-            receiver: OpusReceiver::default(),
-            transcoder,
-        })
+        Some(Audio { jitter: JitterBuffer::new(Waits::AUDIO), receiver: OpusReceiver::default(), transcoder })
     }
 }

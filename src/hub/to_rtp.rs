@@ -72,6 +72,7 @@ impl ToRtp {
                 let unit = RtpVideo {
                     source: self.source.id(),
                     index: Some(frame.index),
+                    layer: frame.layer,
                     keyframe: unit.keyframe,
                     packets: Arc::from(self.packets.as_slice()),
                 };

@@ -27,6 +27,11 @@ impl Page {
         let _ = writeln!(self.0, "queqiao_{name} {value}");
     }
 
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "counter", help);
+        let _ = writeln!(self.0, "queqiao_{name} {value}");
+    }
+
     fn sample(&mut self, name: &str, endpoint: &str, value: u64) {
         let endpoint = endpoint.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let _ = writeln!(self.0, "queqiao_{name}{{endpoint=\"{endpoint}\"}} {value}");
@@ -46,6 +51,14 @@ fn page(ops: &Ops) -> String {
     page.gauge("participants", "Participants of all rooms.", totals.participants);
     page.gauge("streams", "Streams that participants publish.", totals.streams);
     page.gauge("webrtc_sessions", "WebRTC sessions.", ops.rtc.sessions());
+    let viewers = ops.rtc.counts();
+    page.counter(
+        "webrtc_pictures_left_out_total",
+        "Pictures that the paths to WebRTC viewers were too narrow for.",
+        viewers.pictures_left_out,
+    );
+    page.counter("webrtc_nacks_total", "Reports of lost packets by WebRTC viewers.", viewers.nacks);
+    page.counter("webrtc_plis_total", "Reports of lost pictures by WebRTC viewers.", viewers.plis);
     let counts: Vec<_> = ops.webhooks.iter().map(|endpoint| (endpoint.name(), endpoint.counts())).collect();
     let counters: [Counter; 3] = [
         ("webhooks_delivered_total", "Webhooks that their endpoint took.", |counts| counts.delivered),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use queqiao_media::layers::LayerSet;
 use queqiao_room::machine::{Detach, Now, Refusal, RoomKey, Seat};
 use queqiao_room::signal::{
     ErrorBody, Event, Hidden, MidInfo, Platform, Publish, PublishOk, Sdp, Subscribe, SubscribeOk, Tracks,
@@ -140,7 +141,7 @@ impl RoomService {
         publish: Publish,
         now: Now,
     ) -> Result<PublishOk, ErrorBody> {
-        let Publish { stream, audio, video, attributes } = publish;
+        let Publish { stream, audio, video, layers, attributes } = publish;
         let tracks = Tracks::new(audio, video).ok_or_else(|| refusal(&Refusal::NoTracks))?;
         let (room, seat) = (&place.room, &place.seat);
         let existed = is_published(state, room, seat.uid(), stream);
@@ -163,7 +164,7 @@ impl RoomService {
                 self.close_media(state, place);
             }
         });
-        let changed = self.change(state, place, Change::Receive { grant: entered?.grant, tracks });
+        let changed = self.change(state, place, Change::Receive { grant: entered?.grant, tracks, layers });
         changed.inspect_err(|_| unpublish(state, place, stream, existed))?;
         if let Some(media) = state.media.get_mut(room, seat.uid()) {
             media.receiving.insert(stream);
@@ -197,7 +198,7 @@ impl RoomService {
             state.rooms.within(room, |room| room.subscribe(seat, &subscribe.uid, stream, tracks));
         let subscribed = subscribed.unwrap_or(Err(Refusal::NotJoined)).map_err(|error| refusal(&error))?;
         let uid = subscribed.owner;
-        let grant = subscribed.grant;
+        let grant = subscribed.grant.up_to(subscribe.max_layer);
         let key = grant.stream().clone();
         let result = if place.platform == Platform::Miniprogram {
             issue(state, seat, grant, now).map(|ticket| {
@@ -270,6 +271,7 @@ impl RoomService {
     pub(super) fn notice(&self, state: &mut State, notice: Notice, now: Now) {
         match notice {
             Notice::Offer { session, offer } => offered(state, &session, offer),
+            Notice::Layers { session, stream, layers } => layers_wanted(state, &session, stream, layers),
             Notice::Ended { session, ending } => {
                 state.superseded.remove(&session);
                 if let Some((room, uid)) = state.media.lose(&session) {
@@ -307,6 +309,12 @@ fn issue(state: &mut State, seat: &Seat, grant: Grant, now: Now) -> Result<Ticke
         close_task(state, earlier, LinkEnd::TicketRevoked);
     }
     Ok(ticket)
+}
+
+/// Tells a participant which layers of its stream are wanted.
+fn layers_wanted(state: &mut State, session: &SessionId, stream: StreamKind, layers: LayerSet) {
+    let Some((room, uid)) = state.media.owners.get(session).cloned() else { return };
+    state.rooms.within(&room, |room| room.tell(&uid, &Event::LayersWanted { stream, layers }));
 }
 
 /// Passes an offer on to the participant that it is for, with everybody's uid in their own form.

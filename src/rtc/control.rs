@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use queqiao_media::layers::Layer;
 use queqiao_room::StreamKind;
 
 use super::directory::{Command, Inbox, SessionId};
@@ -28,7 +29,20 @@ impl Control {
 
 impl PublisherControl for Control {
     fn request_keyframe(&self) {
-        self.inbox.send(Command::RequestKeyframe { id: self.session.clone(), stream: self.stream });
+        self.inbox.send(Command::RequestKeyframe {
+            id: self.session.clone(),
+            stream: self.stream,
+            layer: None,
+        });
+    }
+
+    fn request_layer(&self, layer: Layer) {
+        let layer = Some(layer);
+        self.inbox.send(Command::RequestKeyframe { id: self.session.clone(), stream: self.stream, layer });
+    }
+
+    fn needs_changed(&self) {
+        self.inbox.send(Command::LayersNeeded { id: self.session.clone(), stream: self.stream });
     }
 
     /// The worker reads everything at once anyway.

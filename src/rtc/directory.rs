@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use queqiao_media::layers::Layer;
 use queqiao_room::StreamKind;
 use rand::Rng;
 use smallvec::SmallVec;
@@ -85,7 +86,14 @@ pub(super) enum Command {
         sdp: String,
         reply: oneshot::Sender<Result<(), Error>>,
     },
+    /// Of one layer, or of every one that anybody needs.
     RequestKeyframe {
+        id: SessionId,
+        stream: StreamKind,
+        layer: Option<Layer>,
+    },
+    /// Other layers than before are needed.
+    LayersNeeded {
         id: SessionId,
         stream: StreamKind,
     },

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queqiao_media::frame::{AccessUnit, RtpPacket};
-use queqiao_media::pace::Pacer;
-use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer, Rewriter};
+use queqiao_media::layers::{Admission, Layer, LayerSelector, LayerSet};
+use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer};
 use queqiao_media::thin::{RateMeter, Verdict};
 use queqiao_media::time::{StreamTime, Ticks, VideoTicks};
-use rand::Rng;
 use str0m::Rtc;
-use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::RtpWrite;
+use str0m::media::{MediaKind, Mid};
 use tracing::debug;
 
-use super::negotiate::{payload_type, prepare_to_send};
+use super::counters::{Counters, Counts};
+use super::redundancy::Redundancy;
 use super::thinning::Thinning;
-use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, SourceId, Stream, WebRtcVideo};
+use super::track::{Idle, Track, exchange};
+use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, Stream, WebRtcVideo};
 
 /// How often a viewer may be caught up: browsers repeat their picture loss indications about this often.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
@@ -25,9 +25,8 @@ const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
 /// not zero, because a receiver tells pictures apart by their timestamps.
 const SQUEEZED_STEP: StreamTime = Ticks::new(50);
 
-/// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
-/// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
-const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
+/// How often a viewer's layer is thought over: soon enough for a path that becomes narrow, and seldom enough to cost nothing.
+const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The pace of a video on a path that carries less, in percent of what it carries: a keyframe gets there somewhat sooner
 /// than the pictures after it.
@@ -36,108 +35,6 @@ const PACE: u64 = 125;
 /// The picture of a viewer would freeze: B pictures are left out for WebRTC, and others refer to them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unplayable;
-
-/// The numbers of sections that carry nothing at the moment. What they carry next goes on with them: the peer sees one
-/// RTP stream, and SRTP cannot begin anew.
-#[derive(Default)]
-pub(super) struct Idle {
-    audio: Vec<IdleTrack<48_000>>,
-    video: Vec<IdleTrack<90_000>>,
-}
-
-struct IdleTrack<const HZ: u32> {
-    mid: Mid,
-    rewriter: Rewriter<HZ>,
-    since: Instant,
-}
-
-/// One outgoing track.
-struct Track<const HZ: u32> {
-    mid: Mid,
-    pt: Pt,
-    rewriter: Rewriter<HZ>,
-    /// How long the section carried nothing before this track.
-    rest: Ticks<HZ>,
-    /// The source of the current run; `None` where the next packet begins one.
-    run: Option<SourceId>,
-    last_source: Option<SourceId>,
-    /// The latest packet, in the source's clock and on the stream's timeline.
-    last: Option<(Ticks<HZ>, StreamTime)>,
-    /// What waits until the path has carried what went before it.
-    pacer: Pacer<RtpWrite>,
-}
-
-impl<const HZ: u32> Track<HZ> {
-    fn new(mid: Mid, pt: Pt, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) -> Self {
-        let before = idle.iter().position(|track| track.mid == mid).map(|index| idle.swap_remove(index));
-        let (rewriter, rest) = match before {
-            Some(IdleTrack { rewriter, since, .. }) => {
-                let rest = StreamTime::from_duration(now.saturating_duration_since(since));
-                (rewriter, rest.rescale())
-            }
-            None => {
-                let mut rng = rand::rng();
-                // The upper half of the sequence numbers is avoided: SRTP cannot tell an early wrap from a late packet.
-                let first_seq = rng.random_range(1..0x8000);
-                (Rewriter::new(first_seq, Ticks::new(rng.random_range(1..0x8000_0000))), Ticks::ZERO)
-            }
-        };
-        Self { mid, pt, rewriter, rest, run: None, last_source: None, last: None, pacer: Pacer::default() }
-    }
-
-    fn retire(self, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) {
-        idle.push(IdleTrack { mid: self.mid, rewriter: self.rewriter, since: now });
-    }
-
-    /// Begins a run of `source`, at the same distance in outgoing time as in the source's own, or as on the stream's
-    /// timeline: what sender reports have said about it then still holds.
-    fn start_run(&mut self, source: SourceId, packet: &RtpPacket<HZ>) {
-        let gap = match self.last {
-            Some((time, _)) if self.last_source == Some(source) => packet.rtp_time - time,
-            Some((_, time)) => (packet.time - time).rescale(),
-            None => self.rest,
-        };
-        self.rewriter.start_run(packet.seq, packet.rtp_time, gap);
-        self.run = Some(source);
-        self.last_source = Some(source);
-    }
-
-    /// Writes a packet of the current run.
-    fn write(&mut self, packet: &RtpPacket<HZ>, epoch: Instant, nackable: bool, rtc: &mut Rtc, now: Instant) {
-        let Some((seq, time)) = self.rewriter.map(packet.seq, packet.rtp_time) else { return };
-        if self.last.is_none_or(|(last, _)| packet.rtp_time > last) {
-            self.last = Some((packet.rtp_time, packet.time));
-        }
-        self.send(seq, time, packet, epoch, nackable, rtc, now);
-    }
-
-    #[allow(clippy::too_many_arguments)] // One RTP packet has this many parts.
-    fn send(
-        &mut self,
-        seq: u64,
-        time: Ticks<HZ>,
-        packet: &RtpPacket<HZ>,
-        epoch: Instant,
-        nackable: bool,
-        rtc: &mut Rtc,
-        now: Instant,
-    ) {
-        let captured = epoch + packet.time.to_duration();
-        let wallclock = captured.checked_sub(WALLCLOCK_MARGIN).unwrap_or(captured).min(now);
-        let write = RtpWrite::new(self.pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
-            .marker(packet.marker)
-            .nackable(nackable);
-        if let Some(write) = self.pacer.push(write, packet.payload.len(), now) {
-            self.let_out(write, rtc);
-        }
-    }
-
-    fn let_out(&self, write: RtpWrite, rtc: &mut Rtc) {
-        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
-            stream.write_rtp(write);
-        }
-    }
-}
 
 /// What a viewer's video is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,16 +55,22 @@ pub(super) struct Egress {
     video: Option<Track<90_000>>,
     audio: Option<Track<48_000>>,
     playing: Playing,
+    layer: LayerSelector,
+    next_choice: Option<Instant>,
     catch_up_wanted: bool,
     last_catch_up: Option<Instant>,
     thinning: Thinning,
     sound: RateMeter,
+    redundancy: Redundancy,
+    counted: Counts,
 }
 
 impl Egress {
     /// A viewer without sections so far.
     pub(super) fn new(seat: Seat, now: Instant) -> Self {
         Self {
+            layer: LayerSelector::new(seat.max_layer()),
+            next_choice: None,
             seat,
             joined: false,
             unplayable: false,
@@ -178,7 +81,22 @@ impl Egress {
             last_catch_up: None,
             thinning: Thinning::new(now),
             sound: RateMeter::new(now),
+            redundancy: Redundancy::default(),
+            counted: Counts::default(),
         }
+    }
+
+    /// The viewer reports that it lost this fraction of a track.
+    pub(super) fn reported(&mut self, loss: f32, now: Instant) {
+        self.stream().note_loss(loss, now);
+        self.redundancy.reported(loss, now);
+    }
+
+    /// Adds what was counted of the video since the last time to the counters of all. `nacks` and `plis` are those of the
+    /// section since it was made.
+    pub(super) fn count(&mut self, nacks: u64, plis: u64, counters: &Counters) {
+        let counts = Counts { pictures_left_out: self.thinning.left_out(), nacks, plis };
+        counters.add(std::mem::replace(&mut self.counted, counts), counts);
     }
 
     /// Bit/s of sound that goes out.
@@ -225,6 +143,29 @@ impl Egress {
         self.seat.stream()
     }
 
+    /// The viewer wishes for no larger layer than this from now on.
+    pub(super) fn set_max_layer(&mut self, max: Layer) {
+        self.layer.set_cap(max);
+        self.next_choice = None;
+    }
+
+    /// Thinks the layer over, where the publisher has several.
+    fn choose_layer(&mut self, now: Instant) {
+        if self.video.is_none() || self.next_choice.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_choice = Some(now + CHOICE_INTERVAL);
+        let stream = self.seat.stream();
+        if stream.offered_layers() == LayerSet::SINGLE {
+            return;
+        }
+        self.layer.update(now, self.seat.capacity().get(), &stream.ladder());
+        self.seat.need(self.layer.needed());
+        if let Some(layer) = self.layer.awaits_keyframe() {
+            stream.request_layer(layer);
+        }
+    }
+
     /// Sends in these sections from now on. Returns whether the session has to be subscribed to the stream now.
     pub(super) fn carry(
         &mut self,
@@ -241,8 +182,11 @@ impl Egress {
         let had_video = self.video.is_some();
         exchange(&mut self.video, video, MediaKind::Video, profile, &mut idle.video, rtc, now);
         exchange(&mut self.audio, audio, MediaKind::Audio, None, &mut idle.audio, rtc, now);
+        if self.video.is_none() {
+            self.seat.need(LayerSet::EMPTY);
+        }
         if self.video.is_some() && !had_video {
-            self.playing = Playing::AwaitingKeyframe;
+            self.begin_anew();
             // Before the subscription is there, what is cached now would be sent twice.
             if self.joined {
                 self.request_catch_up(now);
@@ -251,6 +195,13 @@ impl Egress {
         let joins = !self.joined && (self.audio.is_some() || self.video.is_some());
         self.joined |= joins;
         joins
+    }
+
+    /// The next picture is a keyframe.
+    fn begin_anew(&mut self) {
+        self.playing = Playing::AwaitingKeyframe;
+        self.layer.show(None);
+        self.next_choice = None;
     }
 
     /// Whether this viewer's video goes out in the section `mid`.
@@ -270,6 +221,7 @@ impl Egress {
     /// Leaves the video out from now on.
     pub(super) fn give_up_video(&mut self, idle: &mut Idle, now: Instant) {
         self.unplayable = true;
+        self.seat.need(LayerSet::EMPTY);
         if let Some(video) = self.video.take() {
             video.retire(&mut idle.video, now);
         }
@@ -301,6 +253,14 @@ impl Egress {
         }
         self.check_video()?;
         self.last_catch_up = Some(now);
+        // Whoever asks because the path is narrow would make it narrower.
+        if self.thinning.is_limited() && !self.seat.stream().may_refresh(now) {
+            return Ok(false);
+        }
+        if self.seat.stream().offered_layers().len() > 1 {
+            self.request_keyframe(now);
+            return Ok(false);
+        }
         let cached = self.seat.stream().catch_up();
         let pictures: Vec<_> = cached.iter().filter_map(|frame| picture(frame)).collect();
         let (Some(newest), Some((_, last)), Some(track)) = (cached.last(), pictures.last(), &mut self.video)
@@ -332,7 +292,7 @@ impl Egress {
             for packet in &mut packets {
                 let (seq, out) = track.rewriter.fresh(std::mem::replace(&mut step, VideoTicks::ZERO));
                 packet.time = time;
-                track.send(seq, out, packet, self.seat.stream().epoch(), true, rtc, now);
+                track.send(track.pt, seq, out, packet, self.seat.stream().epoch(), true, rtc, now);
             }
             track.last_source = Some(newest.source);
             track.last = Some((time.rescale(), time));
@@ -340,28 +300,53 @@ impl Egress {
         }
         track.run = None;
         self.playing = Playing::After(Some(newest.index));
+        self.layer.show(Some(newest.layer));
         debug!(pictures = pictures.len(), "sent the cached GOP");
         Ok(true)
     }
 
-    /// Sends what the hub delivered.
-    pub(super) fn write(&mut self, units: &[RtpUnit], rtc: &mut Rtc, now: Instant) -> Result<(), Unplayable> {
+    /// Asks for a keyframe of the layer that is shown, or is to be.
+    fn request_keyframe(&mut self, now: Instant) {
+        self.next_choice = None;
+        self.choose_layer(now);
+        if self.layer.awaits_keyframe().is_none() {
+            let layer = self.layer.shown().unwrap_or(self.layer.wanted());
+            self.seat.stream().request_layer(layer);
+        }
+    }
+
+    /// Sends what the hub delivered. Returns whether anything of it was for this viewer.
+    pub(super) fn write(
+        &mut self,
+        units: &[RtpUnit],
+        rtc: &mut Rtc,
+        now: Instant,
+    ) -> Result<bool, Unplayable> {
+        self.choose_layer(now);
         let epoch = self.seat.stream().epoch();
+        let mut written = false;
         for unit in units {
             match unit {
-                RtpUnit::Video(video) => self.write_video(video, epoch, rtc, now)?,
+                RtpUnit::Video(video) => written |= self.write_video(video, epoch, rtc, now)?,
                 RtpUnit::Audio { source, packet } => {
                     if let Some(track) = &mut self.audio {
                         self.sound.count(packet.payload.len(), now);
-                        if track.run != Some(*source) {
-                            track.start_run(*source, packet);
+                        if track.run.is_none_or(|(running, _)| running != *source) {
+                            track.start_run(*source, Layer::High, packet);
                         }
-                        track.write(packet, epoch, false, rtc, now);
+                        match track.red.zip(self.redundancy.add(packet, *track.pt)) {
+                            Some((red, payload)) => {
+                                let packet = RtpPacket { payload, ..packet.clone() };
+                                track.write_as(red, &packet, epoch, false, rtc, now);
+                            }
+                            None => track.write(packet, epoch, false, rtc, now),
+                        }
+                        written = true;
                     }
                 }
             }
         }
-        Ok(())
+        Ok(written)
     }
 
     fn write_video(
@@ -370,49 +355,59 @@ impl Egress {
         epoch: Instant,
         rtc: &mut Rtc,
         now: Instant,
-    ) -> Result<(), Unplayable> {
-        let Some(track) = &mut self.video else { return Ok(()) };
-        self.thinning.count(unit, now);
-        if track.last_source.is_some_and(|last| last != unit.source) && track.run != Some(unit.source) {
-            self.playing = Playing::AwaitingKeyframe;
+    ) -> Result<bool, Unplayable> {
+        let Some(track) = &self.video else { return Ok(false) };
+        let runs = track.run.is_some_and(|(running, _)| running == unit.source);
+        if track.last_source.is_some_and(|last| last != unit.source) && !runs {
+            self.begin_anew();
+        }
+        if self.layer.shown() == Some(unit.layer) {
+            self.thinning.count(unit, now);
         }
         match self.playing {
             Playing::AwaitingKeyframe if !unit.keyframe => {
                 // Only a publisher of RTP can be asked.
-                if unit.index.is_none() && self.thinning.wants_keyframe(now) {
-                    self.seat.stream().request_refresh(now);
+                if unit.index.is_none()
+                    && self.thinning.wants_keyframe(now)
+                    && self.seat.stream().may_refresh(now)
+                {
+                    self.request_keyframe(now);
                 }
-                return Ok(());
-            }
-            Playing::AwaitingKeyframe => {
-                self.playing = Playing::After(None);
-                track.run = None;
+                return Ok(false);
             }
             Playing::After(Some(replayed)) if unit.index.is_some_and(|index| index <= replayed) => {
-                return Ok(());
+                return Ok(false);
             }
-            Playing::After(_) => {}
+            Playing::AwaitingKeyframe | Playing::After(_) => {}
         }
-        let Some(first) = unit.packets.first() else { return Ok(()) };
-        match self.thinning.judge(unit, track.pacer.waiting(), now) {
-            Verdict::Send => {}
-            verdict => {
-                // What follows joins on without a gap in numbers, which the viewer would take for loss.
-                track.run = None;
-                if verdict == Verdict::Cut {
-                    self.playing = Playing::AwaitingKeyframe;
-                }
-                return Ok(());
+        if self.layer.admit(unit.layer, unit.keyframe) == Admission::Drop {
+            return Ok(false);
+        }
+        let (Some(track), Some(first)) = (&mut self.video, unit.packets.first()) else { return Ok(false) };
+        let verdict = self.thinning.judge(unit, track.pacer.waiting(), now);
+        if verdict != Verdict::Send {
+            // What follows joins on without a gap in numbers, which the viewer would take for loss.
+            track.run = None;
+            if verdict == Verdict::Cut {
+                self.playing = Playing::AwaitingKeyframe;
             }
+            return Ok(false);
         }
-        if track.run != Some(unit.source) {
-            track.start_run(unit.source, first);
+        if self.playing == Playing::AwaitingKeyframe {
+            self.playing = Playing::After(None);
+            track.run = None;
+        }
+        if track.run != Some((unit.source, unit.layer)) {
+            track.start_run(unit.source, unit.layer, first);
         }
         for packet in unit.packets.iter() {
             track.write(packet, epoch, true, rtc, now);
         }
         self.thinning.sent(unit, now);
-        if unit.keyframe { self.check_video() } else { Ok(()) }
+        if unit.keyframe {
+            self.check_video()?;
+        }
+        Ok(true)
     }
 
     /// Ends the session of a viewer whose picture would freeze.
@@ -423,30 +418,6 @@ impl Egress {
         }
     }
 }
-
-/// Gives a track to the section that carries it now, and takes it from the one that did.
-fn exchange<const HZ: u32>(
-    track: &mut Option<Track<HZ>>,
-    section: Option<Mid>,
-    kind: MediaKind,
-    profile: Option<u32>,
-    idle: &mut Vec<IdleTrack<HZ>>,
-    rtc: &mut Rtc,
-    now: Instant,
-) {
-    if track.as_ref().map(|track| track.mid) == section {
-        return;
-    }
-    if let Some(before) = track.take() {
-        before.retire(idle, now);
-    }
-    let found = section.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
-    *track = found.map(|(mid, pt)| {
-        prepare_to_send(rtc, mid);
-        Track::new(mid, pt, idle, now)
-    });
-}
-
 
 /// The picture in `frame`, unless it may be dropped for a viewer who decodes in order of arrival.
 fn picture(frame: &Frame) -> Option<(u64, &AccessUnit)> {

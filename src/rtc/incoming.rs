@@ -36,7 +36,7 @@ impl Incoming {
         now: Instant,
     ) -> Result<(), Ended> {
         if let Some(ingest) = &mut self.ingest {
-            ingest.carry(audio, video);
+            ingest.carry((audio, video), now, rtc);
         } else if audio.is_some() || video.is_some() {
             let kind = self.grant.stream().kind;
             let control = Arc::new(Control::new(session.clone(), kind, Arc::clone(&shared.inbox)));

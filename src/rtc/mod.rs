@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod control;
+mod counters;
 mod directory;
 mod dtls;
 mod egress;
@@ -13,16 +14,20 @@ mod negotiate;
 mod negotiation;
 mod path;
 mod peer;
+mod redundancy;
 mod sections;
 mod sessions;
+mod simulcast;
 mod socket;
 mod thinning;
+mod track;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use queqiao_media::layers::LayerSet;
 use queqiao_room::machine::RoomKey;
 use queqiao_room::signal::{MediaKind, Tracks};
 use queqiao_room::{Grant, StreamKey, StreamKind, Uid};
@@ -30,10 +35,12 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::info_span;
 
 use crate::hub::{Hub, Seat};
+use counters::Counters;
 use directory::{Directory, Inboxes, NewSession, Route};
 use negotiate::{Flow, Negotiator};
 use peer::Peer;
 
+pub(crate) use counters::Counts;
 pub(crate) use directory::{IceFragment, SessionId};
 pub(crate) use negotiate::MAX_SDP;
 
@@ -95,6 +102,8 @@ pub(crate) struct Accepted {
 pub(crate) enum Notice {
     /// A signalled session offers. At most one offer is open at a time.
     Offer { session: SessionId, offer: Offer },
+    /// The peer of a signalled session is to send these layers of a stream, and no others.
+    Layers { session: SessionId, stream: StreamKind, layers: LayerSet },
     /// A session is over: nothing more will come of it.
     Ended { session: SessionId, ending: Ending },
 }
@@ -140,7 +149,7 @@ pub(crate) struct Owner {
 /// What is to change in a signalled session.
 pub(crate) enum Change {
     /// Take this stream in from the peer; again with other tracks to change them.
-    Receive { grant: Grant, tracks: Tracks },
+    Receive { grant: Grant, tracks: Tracks, layers: LayerSet },
     /// Take a stream of the peer's in no longer.
     StopReceiving(StreamKind),
     /// Send this stream to the peer; again with other tracks to change them.
@@ -157,6 +166,7 @@ pub(crate) struct Service {
     directory: Arc<Directory>,
     inboxes: Inboxes,
     notices: Notices,
+    counters: Arc<Counters>,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
     local: SocketAddr,
 }
@@ -167,6 +177,7 @@ impl Service {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if config.workers == 0 { cores } else { config.workers };
         let directory = Arc::new(Directory::new(config.max_sessions));
+        let counters = Arc::<Counters>::default();
         let mut sockets = vec![socket::Socket::bind(config.listen)?];
         let local = sockets.first().map_or(config.listen, socket::Socket::local);
         for _ in 1..count {
@@ -182,6 +193,7 @@ impl Service {
                 advertised,
                 Arc::clone(&directory),
                 Arc::clone(hub),
+                Arc::clone(&counters),
             )?);
         }
         let inboxes: Inboxes = workers.iter().map(worker::Worker::inbox).collect();
@@ -198,6 +210,7 @@ impl Service {
             directory,
             inboxes,
             notices,
+            counters,
             threads: std::sync::Mutex::new(threads),
             local,
         }))
@@ -211,6 +224,11 @@ impl Service {
     /// How many sessions there are, those that wait for their peer included.
     pub(crate) fn sessions(&self) -> usize {
         self.directory.len()
+    }
+
+    /// What has been counted of all viewers.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counters.read()
     }
 
     /// Answers the offer of a peer that will publish.

@@ -89,8 +89,9 @@ impl Negotiator {
         if offer.lines().filter(|line| line.starts_with("m=")).count() > MAX_MEDIA_SECTIONS {
             return Err(Error::Sdp("too many media sections".to_owned()));
         }
-        let parsed = SdpOffer::from_sdp_string(offer).map_err(|error| Error::Sdp(error.to_string()))?;
-        let mut rtc = self.session(&[flow], now);
+        let parsed = SdpOffer::from_sdp_string(&without_layers(offer))
+            .map_err(|error| Error::Sdp(error.to_string()))?;
+        let mut rtc = self.session(extensions(&[flow]), flow == Flow::In, now);
         self.add_candidates(&mut rtc)?;
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| Error::Sdp(error.to_string()))?;
         let answer = answer.to_sdp_string();
@@ -103,7 +104,11 @@ impl Negotiator {
     /// A session to which the server will offer, without media so far.
     pub(super) fn offerer(&self, now: Instant) -> Result<Rtc, Error> {
         // Whatever flows where: the offer leaves out what one direction does not need.
-        let mut rtc = self.session(&[Flow::In, Flow::Out], now);
+        let mut extensions = extensions(&[Flow::In, Flow::Out]);
+        for (id, extension) in LAYER_EXTENSIONS {
+            extensions.set(id, extension);
+        }
+        let mut rtc = self.session(extensions, true, now);
         self.add_candidates(&mut rtc)?;
         Ok(rtc)
     }
@@ -116,7 +121,8 @@ impl Negotiator {
         Ok(())
     }
 
-    fn session(&self, flows: &[Flow], now: Instant) -> Rtc {
+    /// `takes_sound` where the peer may publish.
+    fn session(&self, extensions: ExtensionMap, takes_sound: bool, now: Instant) -> Rtc {
         let mut config = RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.crypto))
             .set_dtls_cert(self.certificate.clone())
@@ -125,9 +131,13 @@ impl Negotiator {
             .set_stats_interval(Some(STATS_INTERVAL))
             .set_rtcp_report_interval_audio(REPORT_INTERVAL)
             .set_rtcp_report_interval_video(REPORT_INTERVAL)
-            .set_extension_map(extensions(flows))
+            .set_extension_map(extensions)
             .clear_codecs()
-            .enable_opus(true, false);
+            .enable_opus(true, true);
+        for params in config.codec_config().iter_mut() {
+            // What is lost of sound that comes in is asked for again.
+            params.set_fb_nack(takes_sound);
+        }
         for (pt, rtx, profile) in H264_PROFILES {
             config.codec_config().add_h264(pt.into(), Some(rtx.into()), true, profile);
         }
@@ -135,10 +145,23 @@ impl Negotiator {
     }
 }
 
+/// What layers are told apart by, in packets and in their retransmissions (RFC 8852).
+const LAYER_EXTENSIONS: [(u8, Extension); 2] =
+    [(10, Extension::RtpStreamId), (11, Extension::RepairedRtpStreamId)];
+
+/// Takes layers out of an offer. Only those whom the server offers to can be told which ones to send: from others it takes
+/// one.
+fn without_layers(offer: &str) -> String {
+    let kept = |line: &&str| !(line.starts_with("a=simulcast:") || line.starts_with("a=rid:"));
+    offer.split_inclusive('\n').filter(kept).collect()
+}
+
 /// Leaves to each section its own way to find out what the path carries: to one that receives transport-wide feedback, from
 /// which the peer estimates it; to one that sends the time at which packets leave, from which the peer estimates it as well
 /// and says so (REMB). Feedback about every packet would have each viewer send twenty packets a second, and cost the server
 /// as much as sending the stream.
+///
+/// Sound that is sent is not sent again, but with redundancy.
 pub(super) fn with_one_estimator(offer: &str) -> String {
     let mut changed = String::with_capacity(offer.len());
     let mut sections = offer.split_inclusive("\r\nm=");
@@ -146,7 +169,10 @@ pub(super) fn with_one_estimator(offer: &str) -> String {
     for section in sections {
         let sends = section.contains("\r\na=sendonly\r\n");
         let kept = section.split_inclusive("\r\n").filter(|line| match sends {
-            true => !line.contains("transport-cc") && !line.contains("transport-wide-cc-extensions"),
+            true => {
+                let of_sound = section.starts_with("audio") && line.trim_end().ends_with(" nack");
+                !line.contains("transport-cc") && !line.contains("transport-wide-cc-extensions") && !of_sound
+            }
             false => !line.contains("abs-send-time"),
         });
         changed.extend(kept);
@@ -196,6 +222,16 @@ fn extensions(flows: &[Flow]) -> ExtensionMap {
         }
     }
     map
+}
+
+/// The payload type of sound of the type `pt` with redundancy (RFC 2198), where the peer takes it.
+pub(super) fn redundant_type(rtc: &Rtc, pt: Pt) -> Option<Pt> {
+    rtc.codec_config().params().iter().find(|params| params.pt() == pt)?.red()
+}
+
+/// Whether packets of the type `pt` carry others once more.
+pub(super) fn is_redundant(rtc: &Rtc, pt: Pt) -> bool {
+    rtc.codec_config().params().iter().any(|params| params.red() == Some(pt))
 }
 
 /// Prepares a section for the video that will be sent in it.
@@ -303,9 +339,18 @@ mod tests {
     #[test]
     fn the_path_is_estimated_in_one_way_in_each_direction() {
         let (feedback, time) = ("a=rtcp-fb:108 transport-cc\r\n", "a=extmap:2 http://x/abs-send-time\r\n");
-        let offer = format!("v=0\r\nm=video 9 X\r\n{feedback}{time}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{feedback}{time}");
-        let expected = format!("v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{time}");
+        let offer = format!(
+            "v=0\r\nm=video 9 X\r\n{feedback}{time}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{feedback}{time}"
+        );
+        let expected =
+            format!("v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{time}");
         assert_eq!(with_one_estimator(&offer), expected);
+    }
+
+    #[test]
+    fn who_offers_layers_is_answered_as_if_it_had_offered_one() {
+        let offer = "m=video 9 X\r\na=rid:0 send\r\na=rid:1 send\r\na=simulcast:send 0;1\r\na=sendonly\r\n";
+        assert_eq!(without_layers(offer), "m=video 9 X\r\na=sendonly\r\n");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use queqiao_media::layers::{Layer, LayerSet};
 use queqiao_room::{Grant, StreamKey, StreamKind};
 use slab::Slab;
 use smallvec::SmallVec;
@@ -14,7 +15,7 @@ use tracing::{debug, info, trace, warn};
 
 use super::bandwidth::Bandwidth;
 use super::directory::{IceFragment, SessionId};
-use super::egress::{Egress, Idle, Unplayable};
+use super::egress::{Egress, Unplayable};
 use super::ended::Ended;
 use super::incoming::Incoming;
 use super::ingest::Ingest;
@@ -23,6 +24,7 @@ use super::negotiation::Negotiation;
 use super::path::{self, Path};
 use super::sections::Sections;
 use super::socket::Socket;
+use super::track::Idle;
 use super::worker::Shared;
 use super::{CONNECT_TIMEOUT, Change, Ending, Error, Notice, Notices};
 use crate::hub::{RtpUnit, Seat, Stream};
@@ -201,13 +203,34 @@ impl Peer {
                 egress.timeout(now, &mut self.rtc);
             }
         }
+        self.tell_layers();
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
     }
 
-    pub(super) fn request_keyframe(&mut self, stream: StreamKind, now: Instant) {
+    /// The hub asks for a keyframe of a stream: of `layer`, or of all layers that anybody needs.
+    pub(super) fn request_keyframe(&mut self, stream: StreamKind, layer: Option<Layer>, now: Instant) {
         let incoming = self.incoming.iter_mut().find(|incoming| incoming.grant.stream().kind == stream);
         if let Some(ingest) = incoming.and_then(|incoming| incoming.ingest.as_mut()) {
-            ingest.request_keyframe(now, &mut self.rtc);
+            ingest.request_keyframe(layer, now, &mut self.rtc);
+        }
+    }
+
+    /// Other layers of a stream are needed than before.
+    pub(super) fn layers_needed(&mut self, stream: StreamKind, now: Instant) {
+        let incoming = self.incoming.iter_mut().find(|incoming| incoming.grant.stream().kind == stream);
+        if let Some(ingest) = incoming.and_then(|incoming| incoming.ingest.as_mut()) {
+            ingest.look_at_demand(now);
+        }
+        self.tell_layers();
+    }
+
+    /// Tells the peer which layers to send, where that has changed.
+    fn tell_layers(&mut self) {
+        for incoming in &mut self.incoming {
+            let Some(layers) = incoming.ingest.as_mut().and_then(Ingest::take_asked) else { continue };
+            let stream = incoming.grant.stream().kind;
+            debug!(?stream, ?layers, "other layers are wanted");
+            let _ = self.notices.send(Notice::Layers { session: self.id.clone(), stream, layers });
         }
     }
 
@@ -221,8 +244,12 @@ impl Peer {
 
     /// Sends a stream to the peer, once its sections are there.
     pub(super) fn send_stream(&mut self, seat: Seat, now: Instant) {
-        if !self.outgoing.iter().any(|(_, egress)| egress.stream().key() == seat.stream().key()) {
-            self.outgoing.insert(Egress::new(seat, now));
+        let known = self.outgoing.iter_mut().find(|(_, egress)| egress.stream().key() == seat.stream().key());
+        match known {
+            Some((_, egress)) => egress.set_max_layer(seat.max_layer()),
+            None => {
+                self.outgoing.insert(Egress::new(seat, now));
+            }
         }
     }
 
@@ -231,8 +258,8 @@ impl Peer {
     pub(super) fn change(&mut self, change: Change, now: Instant) -> Result<Option<String>, Error> {
         let Negotiation::Offering(sections) = &mut self.negotiation else { return Err(Error::NoSuchSession) };
         match change {
-            Change::Receive { grant, tracks } => {
-                sections.want(Flow::In, grant.stream(), tracks);
+            Change::Receive { grant, tracks, layers } => {
+                sections.want(Flow::In, grant.stream(), tracks, layers);
                 self.receive_stream(grant);
             }
             Change::StopReceiving(kind) => {
@@ -242,7 +269,7 @@ impl Peer {
                 self.incoming.retain(|incoming| incoming.grant.stream().kind != kind);
             }
             Change::Send { seat, tracks } => {
-                sections.want(Flow::Out, seat.stream().key(), tracks);
+                sections.want(Flow::Out, seat.stream().key(), tracks, LayerSet::SINGLE);
                 self.send_stream(seat, now);
             }
             Change::StopSending(stream) => {
@@ -291,6 +318,7 @@ impl Peer {
             let sections = self.negotiation.mids(&self.rtc, Flow::In, incoming.grant.stream());
             incoming.carry(sections, &self.id, shared, &mut self.rtc, now)?;
         }
+        self.tell_layers();
         for (index, egress) in &mut self.outgoing {
             let sections = self.negotiation.mids(&self.rtc, Flow::Out, egress.stream().key());
             if egress.carry(sections, &mut self.idle, &mut self.rtc, now) {
@@ -319,12 +347,12 @@ impl Peer {
         std::mem::take(&mut self.leaves)
     }
 
-    /// Queues what a feed delivered. [`Peer::flush`] sends it.
-    pub(super) fn write(&mut self, index: usize, units: &[RtpUnit], now: Instant) -> Result<(), Ended> {
-        let Some(egress) = self.outgoing.get_mut(index) else { return Ok(()) };
+    /// Queues what a feed delivered. [`Peer::flush`] sends it. Returns whether there is something to send.
+    pub(super) fn write(&mut self, index: usize, units: &[RtpUnit], now: Instant) -> Result<bool, Ended> {
+        let Some(egress) = self.outgoing.get_mut(index) else { return Ok(false) };
         match egress.write(units, &mut self.rtc, now) {
-            Ok(()) => Ok(()),
-            Err(Unplayable) => self.unplayable(index, now),
+            Ok(written) => Ok(written),
+            Err(Unplayable) => self.unplayable(index, now).map(|()| true),
         }
     }
 
@@ -421,11 +449,12 @@ impl Peer {
                 }
             }
             Event::RtpPacket(packet) => {
-                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
-                let Some(mid) = mid else { return Ok(()) };
+                let mut api = self.rtc.direct_api();
+                let Some(stream) = api.stream_rx(&packet.header.ssrc) else { return Ok(()) };
+                let (mid, rid) = (stream.mid(), stream.rid());
                 let mut ingests = self.incoming.iter_mut().filter_map(|incoming| incoming.ingest.as_mut());
                 match ingests.find(|ingest| ingest.carries(mid)) {
-                    Some(ingest) => ingest.receive(&packet, mid, now, &mut self.rtc),
+                    Some(ingest) => ingest.receive(&packet, (mid, rid), now, &mut self.rtc),
                     None => trace!(%mid, "a packet of a section that carries nothing"),
                 }
             }
@@ -441,14 +470,16 @@ impl Peer {
                 self.bandwidth.estimated(estimate.as_u64(), now);
             }
             Event::MediaEgressStats(stats) => {
-                if let Some((_, egress)) =
-                    self.outgoing.iter().find(|(_, egress)| egress.is_in(stats.mid))
-                {
-                    if let Some(loss) = stats.loss {
-                        egress.stream().note_loss(loss, now);
-                        if egress.shows_in(stats.mid) {
-                            self.bandwidth.reported(loss, egress.sent_rate(), now);
-                        }
+                let viewer = self.outgoing.iter_mut().find(|(_, egress)| egress.is_in(stats.mid));
+                let Some((_, egress)) = viewer else { return Ok(()) };
+                let is_video = egress.shows_in(stats.mid);
+                if is_video {
+                    egress.count(stats.nacks, stats.plis, &shared.counters);
+                }
+                if let Some(loss) = stats.loss {
+                    egress.reported(loss, now);
+                    if is_video {
+                        self.bandwidth.reported(loss, egress.sent_rate(), now);
                     }
                 }
             }

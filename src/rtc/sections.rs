@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use queqiao_media::layers::LayerSet;
 use queqiao_room::StreamKey;
 use queqiao_room::signal::{MediaKind, Tracks};
 use str0m::Rtc;
@@ -13,7 +14,7 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, Mid};
 
 use super::negotiate::{Flow, with_one_estimator};
-use super::{Carried, Error, OFFER_TIMEOUT, Offer};
+use super::{Carried, Error, OFFER_TIMEOUT, Offer, simulcast};
 
 const KINDS: [MediaKind; 2] = [MediaKind::Audio, MediaKind::Video];
 
@@ -22,6 +23,8 @@ struct Section {
     kind: MediaKind,
     flow: Flow,
     pair: u32,
+    /// The layers that it can carry, for good: browsers make their encodings of a section once.
+    layers: LayerSet,
     carries: Option<StreamKey>,
     /// Whether the peer has answered an offer that says so.
     answered: bool,
@@ -31,6 +34,17 @@ struct Wanted {
     flow: Flow,
     stream: StreamKey,
     tracks: Tracks,
+    layers: LayerSet,
+}
+
+impl Wanted {
+    /// The layers of one of its tracks.
+    fn layers_of(&self, kind: MediaKind) -> LayerSet {
+        match kind {
+            MediaKind::Audio => LayerSet::SINGLE,
+            MediaKind::Video => self.layers,
+        }
+    }
 }
 
 struct Open {
@@ -44,7 +58,6 @@ struct Open {
 pub(super) struct Sections {
     wanted: Vec<Wanted>,
     sections: Vec<Section>,
-    pairs: u32,
     revision: u64,
     open: Option<Open>,
     /// Whether something has changed since the last offer was made.
@@ -60,12 +73,12 @@ pub(super) struct Made {
 }
 
 impl Sections {
-    /// Carries these tracks of a stream from the next offer on.
-    pub(super) fn want(&mut self, flow: Flow, stream: &StreamKey, tracks: Tracks) {
+    /// Carries these tracks of a stream from the next offer on, the video in these layers.
+    pub(super) fn want(&mut self, flow: Flow, stream: &StreamKey, tracks: Tracks, layers: LayerSet) {
         self.changed = true;
         match self.wanted.iter_mut().find(|wanted| wanted.flow == flow && wanted.stream == *stream) {
-            Some(wanted) => wanted.tracks = tracks,
-            None => self.wanted.push(Wanted { flow, stream: stream.clone(), tracks }),
+            Some(wanted) => (wanted.tracks, wanted.layers) = (tracks, layers),
+            None => self.wanted.push(Wanted { flow, stream: stream.clone(), tracks, layers }),
         }
     }
 
@@ -96,7 +109,10 @@ impl Sections {
         for section in &mut self.sections {
             let keep = section.carries.as_ref().is_none_or(|stream| {
                 self.wanted.iter().any(|wanted| {
-                    wanted.flow == section.flow && wanted.stream == *stream && wanted.tracks.has(section.kind)
+                    wanted.flow == section.flow
+                        && wanted.stream == *stream
+                        && wanted.tracks.has(section.kind)
+                        && wanted.layers_of(section.kind) == section.layers
                 })
             });
             if !keep {
@@ -119,17 +135,22 @@ impl Sections {
 
     /// Gives a wanted track a section, if it has none.
     fn place(&mut self, index: usize, kind: MediaKind, api: &mut str0m::change::SdpApi<'_>) {
-        let Some(Wanted { flow, stream, tracks }) = self.wanted.get(index) else { return };
-        let (flow, stream) = (*flow, stream.clone());
-        if !tracks.has(kind) || self.find(flow, &stream, kind).is_some() {
+        let Some(wanted) = self.wanted.get(index) else { return };
+        let (flow, stream, layers) = (wanted.flow, wanted.stream.clone(), wanted.layers_of(kind));
+        if !wanted.tracks.has(kind) || self.find(flow, &stream, kind).is_some() {
             return;
         }
         let direction = match flow {
             Flow::In => Direction::RecvOnly,
             Flow::Out => Direction::SendOnly,
         };
-        let pair = self.pair(flow, &stream, *tracks);
-        let free = self.sections.iter_mut().find(|section| section.pair == pair && section.kind == kind);
+        let pair = self.pair(wanted);
+        let free = self.sections.iter_mut().find(|section| {
+            section.pair == pair
+                && section.kind == kind
+                && section.layers == layers
+                && section.carries.is_none()
+        });
         if let Some(section) = free {
             section.carries = Some(stream);
             api.set_direction(section.mid, direction);
@@ -139,13 +160,16 @@ impl Sections {
             MediaKind::Audio => str0m::media::MediaKind::Audio,
             MediaKind::Video => str0m::media::MediaKind::Video,
         };
-        let mid = api.add_media(media_kind, direction, Some(format!("queqiao-{pair}")), None, None);
-        self.sections.push(Section { mid, kind, flow, pair, carries: Some(stream), answered: false });
+        let stream_id = Some(format!("queqiao-{pair}"));
+        let mid = api.add_media(media_kind, direction, stream_id, None, simulcast::offered(layers));
+        self.sections.push(Section { mid, kind, flow, pair, layers, carries: Some(stream), answered: false });
     }
 
     /// The pair in which a stream is, one that is free, or a new one.
-    fn pair(&mut self, flow: Flow, stream: &StreamKey, tracks: Tracks) -> u32 {
-        let of_stream = |section: &&Section| section.flow == flow && section.carries.as_ref() == Some(stream);
+    fn pair(&self, wanted: &Wanted) -> u32 {
+        let flow = wanted.flow;
+        let of_stream =
+            |section: &&Section| section.flow == flow && section.carries.as_ref() == Some(&wanted.stream);
         if let Some(section) = self.sections.iter().find(of_stream) {
             return section.pair;
         }
@@ -157,8 +181,12 @@ impl Sections {
         };
         // The one that needs the fewest new sections.
         let fitting = |pair| {
-            let has = |kind| self.sections.iter().any(|section| section.pair == pair && section.kind == kind);
-            KINDS.into_iter().filter(|kind| tracks.has(*kind) && has(*kind)).count()
+            let has = |kind| {
+                self.sections.iter().any(|section| {
+                    section.pair == pair && section.kind == kind && section.layers == wanted.layers_of(kind)
+                })
+            };
+            KINDS.into_iter().filter(|kind| wanted.tracks.has(*kind) && has(*kind)).count()
         };
         let free = self
             .sections
@@ -167,10 +195,7 @@ impl Sections {
             .max_by_key(|section| fitting(section.pair));
         match free {
             Some(section) => section.pair,
-            None => {
-                self.pairs += 1;
-                self.pairs
-            }
+            None => self.sections.iter().map(|section| section.pair).max().unwrap_or_default() + 1,
         }
     }
 
@@ -276,9 +301,9 @@ mod tests {
         let mut talk = Talk::new();
         let (alice, bob) = (stream("app/room/alice"), stream("app/room/bob"));
         assert!(talk.offer().is_none(), "nothing to say");
-        talk.sections.want(Flow::In, &alice, Tracks::Both);
+        talk.sections.want(Flow::In, &alice, Tracks::Both, LayerSet::SINGLE);
         let first = talk.offer().unwrap();
-        talk.sections.want(Flow::Out, &bob, Tracks::Audio);
+        talk.sections.want(Flow::Out, &bob, Tracks::Audio, LayerSet::SINGLE);
         assert!(talk.offer().is_none(), "one is open");
         talk.answer(&first);
         let second = talk.settle();
@@ -291,13 +316,13 @@ mod tests {
     fn media_flow_in_a_section_once_it_is_answered_and_until_it_is_given_up() {
         let mut talk = Talk::new();
         let alice = stream("app/room/alice");
-        talk.sections.want(Flow::Out, &alice, Tracks::Both);
+        talk.sections.want(Flow::Out, &alice, Tracks::Both, LayerSet::SINGLE);
         let offer = talk.offer().unwrap();
         assert_eq!(talk.sections.mids(&talk.server, Flow::Out, &alice), (None, None));
         talk.answer(&offer);
         let (audio, video) = talk.sections.mids(&talk.server, Flow::Out, &alice);
         assert!(audio.is_some() && video.is_some() && audio != video);
-        talk.sections.want(Flow::Out, &alice, Tracks::Audio);
+        talk.sections.want(Flow::Out, &alice, Tracks::Audio, LayerSet::SINGLE);
         talk.settle();
         assert_eq!(talk.sections.mids(&talk.server, Flow::Out, &alice), (audio, None));
     }
@@ -306,13 +331,13 @@ mod tests {
     fn the_sections_of_a_stream_that_ended_are_used_again() {
         let mut talk = Talk::new();
         let (alice, bob) = (stream("app/room/alice"), stream("app/room/bob"));
-        talk.sections.want(Flow::Out, &alice, Tracks::Both);
+        talk.sections.want(Flow::Out, &alice, Tracks::Both, LayerSet::SINGLE);
         talk.settle();
         let before = talk.sections.mids(&talk.server, Flow::Out, &alice);
         for turn in 0..50 {
             let (old, new) = if turn % 2 == 0 { (&alice, &bob) } else { (&bob, &alice) };
             talk.sections.drop_stream(Flow::Out, old);
-            talk.sections.want(Flow::Out, new, Tracks::Both);
+            talk.sections.want(Flow::Out, new, Tracks::Both, LayerSet::SINGLE);
             let offer = talk.settle();
             assert_eq!(offer.sdp.matches("\r\nm=").count(), 2);
             assert_eq!(talk.sections.mids(&talk.server, Flow::Out, new), before);
@@ -323,7 +348,7 @@ mod tests {
     fn sound_and_pictures_of_a_stream_belong_together_and_to_no_other() {
         let mut talk = Talk::new();
         for name in ["app/room/alice", "app/room/bob"] {
-            talk.sections.want(Flow::Out, &stream(name), Tracks::Both);
+            talk.sections.want(Flow::Out, &stream(name), Tracks::Both, LayerSet::SINGLE);
         }
         let offer = talk.settle();
         let ids: Vec<&str> =
@@ -332,10 +357,52 @@ mod tests {
         assert!(a == b && c == d && a != c, "{ids:?}");
     }
 
+    /// What a peer would answer that sends all layers that it is asked for.
+    fn with_layers(answer: &str) -> String {
+        let layers = ["l", "h"].map(|rid| format!("a=rid:{rid} send\r\n")).concat();
+        answer.replace("a=sendonly\r\n", &format!("a=sendonly\r\n{layers}a=simulcast:send l;h\r\n"))
+    }
+
+    #[test]
+    fn a_stream_in_layers_is_taken_in_layers_by_who_agrees_and_in_one_from_who_does_not() {
+        for agrees in [true, false] {
+            let mut talk = Talk::new();
+            let alice = stream("app/room/alice");
+            talk.sections.want(Flow::In, &alice, Tracks::Video, LayerSet::of_count(2));
+            let offer = talk.offer().unwrap();
+            assert!(offer.sdp.contains("a=simulcast:recv l;h\r\n") && offer.sdp.contains("a=rid:l recv\r\n"));
+            let sdp = SdpOffer::from_sdp_string(&offer.sdp).unwrap();
+            let answer = talk.peer.sdp_api().accept_offer(sdp).unwrap().to_sdp_string();
+            let plain: String = answer
+                .split_inclusive("\r\n")
+                .filter(|line| !line.starts_with("a=rid:") && !line.starts_with("a=simulcast:"))
+                .map(|line| if line.starts_with("a=recvonly") { "a=sendonly\r\n" } else { line })
+                .collect();
+            let answer = if agrees { with_layers(&plain) } else { plain };
+            talk.sections.answer(&mut talk.server, offer.revision, &answer).unwrap();
+            let (_, video) = talk.sections.mids(&talk.server, Flow::In, &alice);
+            let layers = simulcast::negotiated(&talk.server, video.unwrap());
+            assert_eq!(layers, if agrees { LayerSet::of_count(2) } else { LayerSet::SINGLE });
+        }
+    }
+
+    #[test]
+    fn a_stream_with_other_layers_than_before_has_another_section_for_its_pictures() {
+        let mut talk = Talk::new();
+        let alice = stream("app/room/alice");
+        let sections = |offer: &Offer| offer.sdp.matches("\r\nm=").count();
+        for (layers, expected) in [(1, 2), (3, 3), (1, 3), (3, 3)] {
+            talk.sections.want(Flow::In, &alice, Tracks::Both, LayerSet::of_count(layers));
+            let offer = talk.settle();
+            assert_eq!(sections(&offer), expected);
+            assert_eq!(carried(&offer).len(), 2, "the others carry nothing");
+        }
+    }
+
     #[test]
     fn an_answer_to_another_offer_or_beside_the_point_leaves_the_offer_open() {
         let mut talk = Talk::new();
-        talk.sections.want(Flow::In, &stream("app/room/alice"), Tracks::Both);
+        talk.sections.want(Flow::In, &stream("app/room/alice"), Tracks::Both, LayerSet::SINGLE);
         let offer = talk.offer().unwrap();
         let stale = talk.sections.answer(&mut talk.server, 2, "v=0");
         assert!(matches!(stale, Err(Error::StaleRevision)));
@@ -349,7 +416,7 @@ mod tests {
     #[test]
     fn an_ice_restart_offers_other_credentials_and_keeps_the_sections() {
         let mut talk = Talk::new();
-        talk.sections.want(Flow::In, &stream("app/room/alice"), Tracks::Both);
+        talk.sections.want(Flow::In, &stream("app/room/alice"), Tracks::Both, LayerSet::SINGLE);
         let before = talk.settle();
         talk.sections.restart_ice();
         let made = talk.sections.negotiate(&mut talk.server, talk.now).unwrap();

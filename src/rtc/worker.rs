@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use str0m::ice::StunMessage;
 use tracing::{debug, error, info, trace};
 
+use super::counters::Counters;
 use super::directory::{Claim, Command, Directory, Inbox, Inboxes, SessionId};
 use super::ended::Ended;
 use super::feeds::{Feeds, Viewer};
@@ -36,6 +37,7 @@ const MAX_BATCHES: usize = 16;
 pub(super) struct Shared {
     pub(super) hub: Arc<Hub>,
     pub(super) inbox: Arc<Inbox>,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// The worker.
@@ -66,6 +68,7 @@ impl Worker {
         advertised: SocketAddr,
         directory: Arc<Directory>,
         hub: Arc<Hub>,
+        counters: Arc<Counters>,
     ) -> std::io::Result<Self> {
         let poll = mio::Poll::new()?;
         poll.registry().register(socket.source(), SOCKET, mio::Interest::READABLE)?;
@@ -76,7 +79,7 @@ impl Worker {
             socket,
             advertised,
             directory,
-            shared: Shared { hub, inbox },
+            shared: Shared { hub, inbox, counters },
             commands,
             sessions: Sessions::default(),
             foreign: HashMap::new(),
@@ -203,8 +206,11 @@ impl Worker {
         for (key, index) in viewers.drain(..) {
             let mut first = false;
             self.with_session(key, |peer, unflushed, _, _| {
-                first = !std::mem::replace(unflushed, true);
-                peer.write(index, &units, now)
+                // A viewer of another layer has been written nothing.
+                if peer.write(index, &units, now)? {
+                    first = !std::mem::replace(unflushed, true);
+                }
+                Ok(())
             });
             if first {
                 self.unflushed.push(key);
@@ -238,11 +244,19 @@ impl Worker {
                         self.close(key, &Ended::Requested, now);
                     }
                 }
-                Command::RequestKeyframe { id, stream } => {
+                Command::RequestKeyframe { id, stream, layer } => {
                     if let Some(key) = self.sessions.by_id(&id) {
                         self.with_peer(key, now, |peer, socket, shared| {
-                            peer.request_keyframe(stream, now);
+                            peer.request_keyframe(stream, layer, now);
                             peer.drive(now, socket, shared)
+                        });
+                    }
+                }
+                Command::LayersNeeded { id, stream } => {
+                    if let Some(key) = self.sessions.by_id(&id) {
+                        self.with_peer(key, now, |peer, _, _| {
+                            peer.layers_needed(stream, now);
+                            Ok(())
                         });
                     }
                 }

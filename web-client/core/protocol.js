@@ -21,6 +21,8 @@ const streamName = oneOf('camera', 'screen');
 const kind = oneOf('audio', 'video');
 const role = oneOf('host', 'audience');
 const trackState = oneOf('absent', 'live', 'muted', 'blocked');
+/** The sizes in which pictures are sent at once, from the smallest. */
+const layer = oneOf('l', 'm', 'h');
 const quality = whole(0, 6);
 const nothing = fields({});
 /** The server has looked at it; here it only has to be one. */
@@ -68,10 +70,11 @@ const requests = {
     stream: streamName,
     audio: flag,
     video: flag,
+    layers: optional(whole(1, 3)),
     attributes: optional(record(text(1024), MAX_STREAM_ATTRIBUTES)),
   }),
   unpublish: fields({ stream: streamName }),
-  subscribe: fields({ uid: ownUid, stream: streamName, audio: optional(flag), video: optional(flag) }),
+  subscribe: fields({ uid: ownUid, stream: streamName, audio: optional(flag), video: optional(flag), max_layer: optional(layer) }),
   unsubscribe: fields({ uid: ownUid, stream: streamName }),
   answer: fields({ revision: whole(1), sdp: text(MAX_SDP_BYTES) }),
   candidate: fields({ candidate: text(1024), mid: optional(anyText) }),
@@ -165,6 +168,7 @@ const events = {
   token_expiring: fields({ seconds: whole() }),
   session_ended: fields({ reason: anyText, message: optional(anyText), seconds: optional(whole()) }),
   offer: fields({ revision: whole(1), sdp: anyText, mids }),
+  layers_wanted: fields({ stream: streamName, layers: list(layer) }),
   network_quality: fields({ participants: list(fields({ uid, uplink: quality, downlink: quality })) }),
 };
 
@@ -186,6 +190,7 @@ const refusal = fields({
 /** @typedef {Value<typeof kind>} Kind */
 /** @typedef {Value<typeof role>} Role */
 /** @typedef {Value<typeof trackState>} TrackState */
+/** @typedef {Value<typeof layer>} Layer */
 /** @typedef {Value<typeof participant>} Participant */
 /** @typedef {Value<typeof mids>} Mids what each section of the PeerConnection carries */
 /** @typedef {Value<typeof refusal>} Refusal */

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use queqiao_media::layers::{Layer, LayerSet};
 use queqiao_room::signal::{
     Attributes, Event, Join, JoinOk, MidInfo, Platform, Publish, Request, Subscribe, UserId, VERSION,
 };
@@ -117,6 +118,7 @@ impl Participant {
                 stream: StreamKind::Camera,
                 audio: true,
                 video: true,
+                layers: LayerSet::SINGLE,
                 attributes: Attributes::default(),
             };
             self.room.publishes(self.uid.clone(), Instant::now());
@@ -184,7 +186,8 @@ impl Participant {
             return Ok(());
         }
         self.media.subscribe(uid.clone(), Instant::now());
-        let subscribe = Subscribe { uid: uid.clone(), stream, audio: true, video: true };
+        let subscribe =
+            Subscribe { uid: uid.clone(), stream, audio: true, video: true, max_layer: Layer::High };
         self.signalling.request(Asked::Subscribe(uid.clone()), Request::Subscribe(subscribe)).await
     }
 

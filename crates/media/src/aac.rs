@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::bits::BitReader;
+use crate::bits::{BitReader, BitWriter};
 use crate::error::Error;
+use crate::time::StreamTime;
 
 /// The longest AudioSpecificConfig. With a full program config element and its comment it has about 330 bytes.
 pub const MAX_CONFIG_BYTES: usize = 512;
@@ -88,6 +89,49 @@ impl Config {
         };
         let bytes = value.to_be_bytes();
         Self::parse(Bytes::copy_from_slice(bytes.get(8 - length..).unwrap_or_default()))
+    }
+}
+
+impl Config {
+    /// A frame of silence, the same for every time: no band of its spectrum is coded (ISO/IEC 14496-3 section 4.4.2.1).
+    /// Between other frames it fades in and out, as all frames do.
+    ///
+    /// `None` where the core is not AAC-LC, or has more than two channels: neither phones nor browsers publish that.
+    #[must_use]
+    pub fn silence(&self) -> Option<Bytes> {
+        const AAC_LC: u8 = 2;
+        const SINGLE_CHANNEL: u32 = 0;
+        const CHANNEL_PAIR: u32 = 1;
+        const END: u32 = 7;
+        let channels = if self.ps { 1 } else { self.channels };
+        if self.object_type != AAC_LC || !(1..=2).contains(&channels) {
+            return None;
+        }
+        let mut bits = BitWriter::default();
+        bits.bits(if channels == 1 { SINGLE_CHANNEL } else { CHANNEL_PAIR }, 3);
+        let instance_tag = 0;
+        bits.bits(instance_tag, 4);
+        if channels == 2 {
+            let common_window = false;
+            bits.bit(common_window);
+        }
+        for _ in 0..channels {
+            let global_gain = 0;
+            bits.bits(global_gain, 8);
+            // One long window of sine shape with no scale factor band, hence no sections, scale factors or spectrum.
+            bits.bits(0, 1 + 2 + 1 + 6);
+            let (predictor, pulse, tns, gain_control) = (false, false, false, false);
+            [predictor, pulse, tns, gain_control].into_iter().for_each(|flag| bits.bit(flag));
+        }
+        bits.bits(END, 3);
+        Some(bits.finish().into())
+    }
+
+    /// How long one frame lasts.
+    #[must_use]
+    pub fn frame_duration(&self) -> StreamTime {
+        let micros = u64::from(self.samples_per_frame) * 1_000_000 / u64::from(self.sample_rate.max(1));
+        StreamTime::new(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A reader of bit fields, most significant bit first.
+//! A reader and a writer of bit fields, most significant bit first.
 
 use crate::error::Error;
 
@@ -75,6 +75,53 @@ impl<'a> BitReader<'a> {
     }
 }
 
+/// Writes bit fields.
+#[derive(Debug, Default)]
+pub(crate) struct BitWriter {
+    data: Vec<u8>,
+    /// Bits of the last byte that are still free.
+    free: u32,
+}
+
+impl BitWriter {
+    pub(crate) fn bit(&mut self, bit: bool) {
+        if self.free == 0 {
+            self.data.push(0);
+            self.free = 8;
+        }
+        self.free -= 1;
+        if let Some(last) = self.data.last_mut() {
+            *last |= u8::from(bit) << self.free;
+        }
+    }
+
+    /// The lowest `count` bits of `value`, at most 32.
+    pub(crate) fn bits(&mut self, value: u32, count: u32) {
+        for place in (0..count.min(32)).rev() {
+            self.bit(value >> place & 1 == 1);
+        }
+    }
+
+    /// An unsigned Exp-Golomb code (ITU-T H.264 section 9.1) of a value below 2^32 - 1.
+    pub(crate) fn exp_golomb(&mut self, value: u32) {
+        let code = value.saturating_add(1);
+        let zeros = code.ilog2();
+        self.bits(0, zeros);
+        self.bits(code, zeros + 1);
+    }
+
+    /// A signed Exp-Golomb code (ITU-T H.264 section 9.1.1).
+    pub(crate) fn signed_exp_golomb(&mut self, value: i32) {
+        let twice = value.unsigned_abs().saturating_mul(2);
+        self.exp_golomb(if value > 0 { twice - 1 } else { twice });
+    }
+
+    /// What was written, with zeros to the end of the last byte.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.data
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +142,22 @@ mod tests {
         data[..4].copy_from_slice(&[0, 0, 0, 1]);
         assert_eq!(BitReader::new("test", &data).exp_golomb().unwrap(), u32::MAX - 1);
         assert!(matches!(BitReader::new("test", &[0; 9]).exp_golomb(), Err(Error::Invalid { .. })));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut writer = BitWriter::default();
+        writer.bits(0b101, 3);
+        [0, 1, 2, 7, 8, 255, 1_000_000].into_iter().for_each(|value| writer.exp_golomb(value));
+        [0, 1, -1, 2, -2, 25].into_iter().for_each(|value| writer.signed_exp_golomb(value));
+        writer.bit(true);
+        let data = writer.finish();
+        let mut bits = BitReader::new("test", &data);
+        assert_eq!(bits.bits(3).unwrap(), 0b101);
+        for expected in [0, 1, 2, 7, 8, 255, 1_000_000, 0, 1, 2, 3, 4, 49] {
+            assert_eq!(bits.exp_golomb().unwrap(), expected);
+        }
+        assert!(bits.bit().unwrap() && bits.remaining() < 8);
     }
 
     #[test]

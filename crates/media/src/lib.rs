@@ -4,6 +4,7 @@ pub mod aac;
 pub mod allocation;
 mod bits;
 pub mod error;
+pub mod filler;
 pub mod flv;
 pub mod frame;
 pub mod gop;

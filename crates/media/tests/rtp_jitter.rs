@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use queqiao_media::frame::RtpPacket;
-use queqiao_media::rtp::{Item, JitterBuffer, VIDEO_MAX_WAIT};
+use queqiao_media::rtp::{Item, JitterBuffer, Waits};
 use queqiao_media::time::{StreamTime, VideoTicks};
 
 type Buffer = JitterBuffer<90_000>;
@@ -52,9 +52,14 @@ fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
+/// A wait that nothing changes.
+const fn exactly(wait: Duration) -> Waits {
+    Waits { least: wait, most: wait, first: wait, share: 1.0 }
+}
+
 #[test]
 fn packets_in_order_come_out_at_once() {
-    let (mut buffer, now) = (Buffer::new(VIDEO_MAX_WAIT), Instant::now());
+    let (mut buffer, now) = (Buffer::new(exactly(ms(200))), Instant::now());
     for seq in 70_000..70_500 {
         assert_eq!(push(&mut buffer, now, &[seq]), [Out::Packet(seq)]);
         assert_eq!(buffer.poll_timeout(), None);
@@ -63,7 +68,7 @@ fn packets_in_order_come_out_at_once() {
 
 #[test]
 fn packets_out_of_order_are_put_in_order_and_repeated_ones_left_out() {
-    let (mut buffer, now) = (Buffer::new(VIDEO_MAX_WAIT), Instant::now());
+    let (mut buffer, now) = (Buffer::new(exactly(ms(200))), Instant::now());
     let out = push(&mut buffer, now, &[1, 4, 4, 3, 1, 5, 2, 2, 6]);
     assert_eq!(out, packets(1..=6));
     assert_eq!(buffer.counters().duplicate, 3);
@@ -72,7 +77,7 @@ fn packets_out_of_order_are_put_in_order_and_repeated_ones_left_out() {
 
 #[test]
 fn a_gap_is_given_up_after_exactly_the_longest_wait() {
-    let (mut buffer, start) = (Buffer::new(ms(200)), Instant::now());
+    let (mut buffer, start) = (Buffer::new(exactly(ms(200))), Instant::now());
     assert_eq!(push(&mut buffer, start, &[1]), [Out::Packet(1)]);
     assert_eq!(push(&mut buffer, start + ms(10), &[4]), []);
     assert_eq!(push(&mut buffer, start + ms(90), &[5]), []);
@@ -88,7 +93,7 @@ fn a_gap_is_given_up_after_exactly_the_longest_wait() {
 
 #[test]
 fn every_gap_has_its_own_time() {
-    let (mut buffer, start) = (Buffer::new(ms(200)), Instant::now());
+    let (mut buffer, start) = (Buffer::new(exactly(ms(200))), Instant::now());
     push(&mut buffer, start, &[1, 3]);
     // The second gap is shown by 7, although 6 comes later and lies before it.
     push(&mut buffer, start + ms(50), &[7]);
@@ -100,7 +105,7 @@ fn every_gap_has_its_own_time() {
 
 #[test]
 fn a_full_buffer_gives_up_the_gap_early() {
-    let (mut buffer, now) = (Buffer::new(VIDEO_MAX_WAIT), Instant::now());
+    let (mut buffer, now) = (Buffer::new(exactly(ms(200))), Instant::now());
     push(&mut buffer, now, &[0]);
     let out = push(&mut buffer, now, &(2..=1025).collect::<Vec<_>>());
     assert_eq!(out.first(), Some(&Out::Lost(1, 1)));
@@ -114,7 +119,7 @@ fn a_full_buffer_gives_up_the_gap_early() {
 
 #[test]
 fn packets_that_nobody_polls_do_not_pile_up() {
-    let (mut buffer, now) = (Buffer::new(VIDEO_MAX_WAIT), Instant::now());
+    let (mut buffer, now) = (Buffer::new(exactly(ms(200))), Instant::now());
     (0..2_900).for_each(|seq| buffer.push(now, packet(seq, 1)));
     assert_eq!(buffer.counters().overflowed, 2_900 - 1024);
     assert_eq!(drain(&mut buffer, now), packets(0..1024));
@@ -122,7 +127,7 @@ fn packets_that_nobody_polls_do_not_pile_up() {
 
 #[test]
 fn a_jump_of_the_numbers_is_a_restart_in_either_direction() {
-    let (mut buffer, now) = (Buffer::new(VIDEO_MAX_WAIT), Instant::now());
+    let (mut buffer, now) = (Buffer::new(exactly(ms(200))), Instant::now());
     push(&mut buffer, now, &[10_000, 10_002]);
     let out = push(&mut buffer, now, &[50_000, 50_001, 7, 8, u64::MAX, 3]);
     let restarted = |seq| [Out::Restart, Out::Packet(seq)];
@@ -138,7 +143,7 @@ proptest! {
     fn any_disorder_comes_out_in_order_with_every_number_told_once(
         steps in vec((0_u64..12, 0_u64..40, any::<bool>()), 1..300),
     ) {
-        let (mut buffer, mut now) = (Buffer::new(ms(60)), Instant::now());
+        let (mut buffer, mut now) = (Buffer::new(exactly(ms(60))), Instant::now());
         let mut next = 100;
         let mut told = 100;
         buffer.push(now, packet(100, 1));

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use queqiao_media::layers::Layer;
+
 use crate::secret::is_guessable;
 use crate::signal::Tracks;
 use crate::token::{Asked, open};
@@ -124,7 +126,8 @@ impl Apps {
         let asked = Asked { app: &stream.app, room: &stream.room, uid: &stream.uid };
         let bearer = self.bearer(token, &asked, now)?;
         bearer.check(&stream.uid, permission)?;
-        Ok(Grant { stream: stream.clone(), permission, tracks: Tracks::Both, bearer })
+        let (tracks, max_layer) = (Tracks::Both, Layer::High);
+        Ok(Grant { stream: stream.clone(), permission, tracks, max_layer, bearer })
     }
 
     /// Decides whether the bearer of `token` may enter a room under this uid.
@@ -229,6 +232,7 @@ pub struct Grant {
     pub(crate) stream: StreamKey,
     pub(crate) permission: Permission,
     pub(crate) tracks: Tracks,
+    pub(crate) max_layer: Layer,
     pub(crate) bearer: Bearer,
 }
 
@@ -255,6 +259,19 @@ impl Grant {
     #[must_use]
     pub const fn only(mut self, tracks: Tracks) -> Self {
         self.tracks = tracks;
+        self
+    }
+
+    /// The largest layer of the video that is wished for.
+    #[must_use]
+    pub const fn max_layer(&self) -> Layer {
+        self.max_layer
+    }
+
+    /// The same right, for no larger layer of the video than this.
+    #[must_use]
+    pub const fn up_to(mut self, layer: Layer) -> Self {
+        self.max_layer = layer;
         self
     }
 

@@ -1,3 +1,5 @@
+use queqiao_media::layers::Layer;
+
 use crate::app::Bearer;
 use crate::signal::Tracks;
 use crate::{AppId, Error, Grant, Permission, Role, RoomId, StreamKey, StreamKind, Uid, UnixSeconds};
@@ -59,7 +61,8 @@ impl Pass {
             return Err(Error::WrongUid);
         }
         let stream = StreamKey { app: self.app.clone(), room: self.room.clone(), uid: uid.clone(), kind };
-        Ok(Grant { stream, permission, tracks: Tracks::Both, bearer: self.bearer.clone() })
+        let (tracks, max_layer) = (Tracks::Both, Layer::High);
+        Ok(Grant { stream, permission, tracks, max_layer, bearer: self.bearer.clone() })
     }
 }
 

@@ -510,7 +510,9 @@ impl Known {
                 set(&mut self.stream(uid.uid().as_str(), *stream).attributes, key, value.as_ref());
             }
             Event::Message { .. } | Event::TokenExpiring { .. } | Event::SessionEnded { .. } => {}
-            Event::Offer { .. } | Event::NetworkQuality { .. } => unreachable!("the room makes none"),
+            Event::Offer { .. } | Event::LayersWanted { .. } | Event::NetworkQuality { .. } => {
+                unreachable!("the room makes none")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use queqiao_media::frame::RtpPacket;
-use queqiao_media::rtp::{AUDIO_MAX_WAIT, Item, JitterBuffer, OpusReceiver};
+use queqiao_media::rtp::{Item, JitterBuffer, OpusReceiver, Waits};
 use queqiao_media::time::{AudioTicks, StreamTime};
 
 use super::Target;
@@ -47,7 +47,7 @@ struct Model {
 fn buffer(input: &[u8], trace: &mut Trace) {
     let mut source = Source::new(input);
     let mut model = Model {
-        buffer: JitterBuffer::new(AUDIO_MAX_WAIT),
+        buffer: JitterBuffer::new(Waits::AUDIO),
         receiver: OpusReceiver::default(),
         now: *EPOCH,
         next: None,
@@ -120,7 +120,7 @@ impl Model {
             self.inside.len()
         );
         assert!(
-            waits.is_none_or(|until| until > self.now && until <= self.now + AUDIO_MAX_WAIT),
+            waits.is_none_or(|until| until > self.now && until <= self.now + Waits::AUDIO.most),
             "{waits:?}"
         );
         let times = self.out.drain(..).map(|packet| packet.time);

@@ -14,8 +14,8 @@ use super::Ops;
 use super::error::{BodyRefusals, Refusals, Refused};
 use super::extract::{Body, Query, room_key, uid};
 use super::types::{
-    AudioCounts, Ban, Block, Farewell, Media, Network, Participant, Received, Room, RoomList, RoomQuery,
-    RoomSummary, SentCounts, Stream, StreamName, Track, TrackName, VideoCounts,
+    AudioCounts, Ban, Block, Farewell, Media, Network, Participant, Paths, Received, Room, RoomList,
+    RoomQuery, RoomSummary, SentCounts, Stream, StreamName, Track, TrackName, VideoCounts,
 };
 use crate::hub::StreamStats;
 use crate::rooms::ParticipantDetail;
@@ -102,7 +102,7 @@ fn received(stats: queqiao_room::signal::StreamStats) -> Received {
 }
 
 fn describe(info: StreamInfo, stats: Option<StreamStats>) -> Stream {
-    let media = stats.map(|StreamStats { since, players, counts, rates }| Media {
+    let media = stats.map(|StreamStats { since, players, counts, rates, paths }| Media {
         seconds: since.as_secs(),
         players,
         audio: AudioCounts {
@@ -119,6 +119,11 @@ fn describe(info: StreamInfo, stats: Option<StreamStats>) -> Stream {
             fps: rounded(rates.frames),
         },
         sent: SentCounts { bytes: counts.sent_bytes, kbps: kbps(rates.sent_bytes), skipped: counts.skipped },
+        paths: Paths {
+            narrow: paths.narrow,
+            narrowest_kbps: paths.narrowest.map(|bits| bits / 1_000),
+            loss: rounded((paths.loss * 100.0).into()),
+        },
     });
     Stream {
         stream: info.stream.into(),

@@ -228,6 +228,7 @@ pub(super) struct Media {
     pub(super) audio: AudioCounts,
     pub(super) video: VideoCounts,
     pub(super) sent: SentCounts,
+    pub(super) paths: Paths,
 }
 
 /// Sound from the publisher.
@@ -258,6 +259,17 @@ pub(super) struct SentCounts {
     pub(super) kbps: f64,
     /// Packets and frames that players were too slow for.
     pub(super) skipped: u64,
+}
+
+/// What is known of the paths to the players.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Paths {
+    /// How many carry less than the video.
+    pub(super) narrow: usize,
+    /// What the narrowest of them carries of it.
+    pub(super) narrowest_kbps: Option<u64>,
+    /// The greatest loss that players have reported lately, in percent.
+    pub(super) loss: f64,
 }
 
 /// What to tell somebody who is removed.

@@ -3,6 +3,7 @@
 pub mod annexb;
 pub mod avcc;
 mod bframes;
+mod black;
 mod nal;
 mod params;
 mod slice;
@@ -10,6 +11,7 @@ mod sps;
 mod tracker;
 
 pub use bframes::{BFrameFilter, BFrameVerdict};
+pub use black::BlackPictures;
 pub use nal::{NalType, ref_idc};
 pub use params::{MAX_PARAMETER_SET_BYTES, MAX_PPS, MAX_SPS, ParameterSets};
 pub use slice::{PictureKind, classify};

@@ -123,6 +123,12 @@ impl LayerSet {
         Self(self.0 & !layer.bit())
     }
 
+    /// Those that are not in `other`.
+    #[must_use]
+    pub const fn without_all(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Those of either.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -156,6 +162,12 @@ impl LayerSet {
     #[must_use]
     pub fn best_for(self, layer: Layer) -> Option<Layer> {
         self.iter().take_while(|other| *other <= layer).last().or_else(|| self.lowest())
+    }
+}
+
+impl Extend<Layer> for LayerSet {
+    fn extend<I: IntoIterator<Item = Layer>>(&mut self, layers: I) {
+        *self = layers.into_iter().fold(*self, Self::with);
     }
 }
 

@@ -1,15 +1,65 @@
 //! Order and loss of one received RTP track.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::lateness::{CLASS, Lateness};
 use crate::frame::RtpPacket;
 
-/// How long a gap in video is kept open: a NACK, its retransmission at 100 ms round trip, and one repetition.
-pub const VIDEO_MAX_WAIT: Duration = Duration::from_millis(200);
+/// How long a gap is kept open: as long as missing packets have been seen to take, within bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Waits {
+    /// The shortest wait, also where missing packets hardly ever come.
+    pub least: Duration,
+    /// The longest.
+    pub most: Duration,
+    /// The wait before anything is known of the path.
+    pub first: Duration,
+    /// The share of missing packets, of those that come at all, to wait for.
+    pub share: f32,
+}
 
-/// How long a gap in audio is kept open: three packets of 20 ms, which players conceal well.
-pub const AUDIO_MAX_WAIT: Duration = Duration::from_millis(60);
+impl Waits {
+    /// Video. A picture that is not repaired freezes all until the next keyframe, so waiting is worth nearly everything
+    /// that still comes.
+    pub const VIDEO: Self = Self {
+        // Packets overtake each other within one turn of a sender's pacer or of a radio's scheduler.
+        least: Duration::from_millis(40),
+        // A second retransmission at a round trip of 300 ms. Asking for a keyframe takes no longer from there on.
+        most: Duration::from_millis(700),
+        // A NACK, its retransmission at a round trip of 100 ms, and one repetition.
+        first: Duration::from_millis(200),
+        share: 0.99,
+    };
+
+    /// Sound. Two lost packets are concealed well, and everything behind a gap waits with it.
+    pub const AUDIO: Self = Self {
+        // One packet: what is sent twice, or overtaken, comes within it.
+        least: Duration::from_millis(20),
+        // Players with the shortest buffers in use hold about as much.
+        most: Duration::from_millis(250),
+        // Three packets of 20 ms, which decoders conceal well.
+        first: Duration::from_millis(60),
+        share: 0.95,
+    };
+}
+
+/// Added to what was measured: timers are late by this much, and classes are as wide.
+const HEADROOM: Duration = CLASS;
+
+/// The memory of a wait, in packets that were missing and came: a quarter of a minute at 5 % loss of a call's video.
+const MEMORY: f32 = 200.0;
+
+/// What the first wait counts for, in such packets.
+const FIRST_WEIGHT: f32 = 4.0;
+
+/// The share of missing packets that have to come for waiting to be worth its delay. Without retransmission, all that
+/// comes late was overtaken.
+const WORTH_WAITING: f32 = 0.125;
+
+/// How much of that share one packet moves: some thirty packets outvote what was.
+const SHARE_STEP: f32 = 0.05;
 
 /// The most packets behind a gap: 200 ms of video at 40 Mbit/s.
 const MAX_PACKETS: usize = 1024;
@@ -58,20 +108,40 @@ pub struct Counters {
 /// Puts packets in order and decides when a missing one is lost.
 ///
 /// Without loss it adds no delay: a packet that is next in order comes out at once. At a gap it waits, counted from
-/// the first packet that showed the gap, and no longer than that. After every [`push`](Self::push), and whenever
-/// [`poll_timeout`](Self::poll_timeout) has passed, [`poll`](Self::poll) until it returns `None`.
+/// the first packet that showed the gap, as long as missing packets have lately taken to come: those that were overtaken,
+/// those that were sent again, and those that came after they had been given up ([`Waits`] has the bounds). After every
+/// [`push`](Self::push), and whenever [`poll_timeout`](Self::poll_timeout) has passed, [`poll`](Self::poll) until it
+/// returns `None`.
 #[derive(Debug)]
 pub struct JitterBuffer<const HZ: u32> {
-    max_wait: Duration,
+    waits: Waits,
+    lateness: Lateness,
+    /// The share of missing packets that came after all.
+    repaired: f32,
     /// The sequence number that is to come out next.
     next: Option<u64>,
     waiting: BTreeMap<u64, Waiting<HZ>>,
     bytes: usize,
-    /// When the gap before `waiting` is given up; only set while there is one.
-    deadline: Option<Instant>,
+    /// The gap before `waiting`; only while there is one.
+    gap: Option<Gap>,
     restarted: bool,
-    given_up: VecDeque<(u64, u64)>,
+    given_up: VecDeque<GivenUp>,
     counters: Counters,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    /// When a packet behind it came.
+    shown: Instant,
+    /// When it is given up.
+    deadline: Instant,
+}
+
+/// Packets that were not waited for any longer, and when they were found missing.
+#[derive(Clone, Debug)]
+struct GivenUp {
+    seqs: Range<u64>,
+    shown: Instant,
 }
 
 #[derive(Debug)]
@@ -81,19 +151,31 @@ struct Waiting<const HZ: u32> {
 }
 
 impl<const HZ: u32> JitterBuffer<HZ> {
-    /// A buffer that keeps a gap open for `max_wait`.
+    /// A buffer that keeps gaps open within these bounds.
     #[must_use]
-    pub fn new(max_wait: Duration) -> Self {
+    pub fn new(waits: Waits) -> Self {
+        let first = waits.first.saturating_sub(HEADROOM + CLASS);
         Self {
-            max_wait,
+            waits,
+            lateness: Lateness::new(MEMORY, first, FIRST_WEIGHT),
+            repaired: 1.0,
             next: None,
             waiting: BTreeMap::new(),
             bytes: 0,
-            deadline: None,
+            gap: None,
             restarted: false,
             given_up: VecDeque::new(),
             counters: Counters::default(),
         }
+    }
+
+    /// How long a gap that shows now is kept open.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        if self.repaired < WORTH_WAITING {
+            return self.waits.least;
+        }
+        (self.lateness.quantile(self.waits.share) + HEADROOM).clamp(self.waits.least, self.waits.most)
     }
 
     /// Takes a packet that arrived at `now`.
@@ -102,8 +184,7 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         if packet.seq.abs_diff(next) > MAX_STEP {
             self.restart(packet.seq);
         } else if packet.seq < next {
-            let given_up = self.given_up.iter().any(|&(first, end)| (first..end).contains(&packet.seq));
-            *(if given_up { &mut self.counters.late } else { &mut self.counters.duplicate }) += 1;
+            self.push_late(now, packet.seq);
             return;
         }
         if self.waiting.contains_key(&packet.seq) {
@@ -114,6 +195,9 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         if self.is_full() && self.next != Some(packet.seq) {
             self.counters.overflowed += 1;
             return;
+        }
+        if self.gap.is_some() {
+            self.learn_from(now, packet.seq);
         }
         self.bytes += packet.payload.len();
         self.waiting.insert(packet.seq, Waiting { since: now, packet });
@@ -128,7 +212,7 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         let next = self.next?;
         let (&first_waiting, _) = self.waiting.first_key_value()?;
         if first_waiting > next {
-            let expired = self.deadline.is_some_and(|deadline| now >= deadline);
+            let expired = self.gap.is_some_and(|gap| now >= gap.deadline);
             return (expired || self.is_full()).then(|| self.give_up(next, first_waiting));
         }
         let (_, Waiting { packet, .. }) = self.waiting.pop_first()?;
@@ -140,8 +224,8 @@ impl<const HZ: u32> JitterBuffer<HZ> {
 
     /// When [`poll`](Self::poll) has something to say even if no packet comes.
     #[must_use]
-    pub const fn poll_timeout(&self) -> Option<Instant> {
-        self.deadline
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.gap.map(|gap| gap.deadline)
     }
 
     /// What happened so far.
@@ -154,15 +238,49 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         self.waiting.len() >= MAX_PACKETS || self.bytes >= MAX_BYTES
     }
 
+    /// A packet from before the present place: given up too early, or a duplicate.
+    fn push_late(&mut self, now: Instant, seq: u64) {
+        let Some(gap) = self.given_up.iter().find(|gap| gap.seqs.contains(&seq)) else {
+            self.counters.duplicate += 1;
+            return;
+        };
+        let late = now.saturating_duration_since(gap.shown);
+        self.counters.late += 1;
+        self.learn(late);
+        // It was counted as not worth waiting for when it was given up.
+        self.learn_share(1.0);
+    }
+
+    /// Learns from a packet that came after others behind it.
+    fn learn_from(&mut self, now: Instant, seq: u64) {
+        let behind = self.waiting.range(seq..).map(|(_, waiting)| waiting.since).min();
+        if let Some(shown) = behind {
+            self.learn(now.saturating_duration_since(shown));
+            self.learn_share(1.0);
+        }
+    }
+
+    fn learn(&mut self, late: Duration) {
+        self.lateness.observe(late);
+    }
+
+    fn learn_share(&mut self, came: f32) {
+        self.repaired += (came - self.repaired) * SHARE_STEP;
+    }
+
     fn give_up(&mut self, first: u64, end: u64) -> Item<HZ> {
-        self.counters.lost += end - first;
+        let count = end - first;
+        self.counters.lost += count;
+        // One burst is one piece of evidence: a path that was gone for a second says nothing about repair.
+        self.learn_share(0.0);
         if self.given_up.len() == MAX_REMEMBERED_GAPS {
             self.given_up.pop_front();
         }
-        self.given_up.push_back((first, end));
+        if let Some(shown) = self.gap.take().map(|gap| gap.shown) {
+            self.given_up.push_back(GivenUp { seqs: first..end, shown });
+        }
         self.next = Some(end);
-        self.deadline = None;
-        Item::Lost { first, count: end - first }
+        Item::Lost { first, count }
     }
 
     /// Begins anew at `seq`. What waits belongs to the old numbers and has a gap before it.
@@ -172,7 +290,7 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         self.waiting.clear();
         self.bytes = 0;
         self.given_up.clear();
-        self.deadline = None;
+        self.gap = None;
         self.restarted = true;
         self.next = Some(seq);
     }
@@ -186,10 +304,13 @@ impl<const HZ: u32> JitterBuffer<HZ> {
             _ => false,
         };
         if !gap {
-            self.deadline = None;
-        } else if self.deadline.is_none() {
+            self.gap = None;
+        } else if self.gap.is_none() {
             let shown = self.waiting.values().map(|waiting| waiting.since).min();
-            self.deadline = shown.and_then(|shown| shown.checked_add(self.max_wait));
+            self.gap = shown.and_then(|shown| {
+                let deadline = shown.checked_add(self.wait())?;
+                Some(Gap { shown, deadline })
+            });
         }
     }
 }

@@ -50,7 +50,9 @@ mod tests {
         for payload in [&[0x01, 0x9a][..], &[0x1c, 0x81, 1], &[0x1c, 0x01, 1], &[24, 0, 1, 6, 0, 1, 1]] {
             assert!(is_droppable(payload), "{payload:x?}");
         }
-        for payload in [&[][..], &[0x41, 0x9a], &[0x06, 5], &[0x09, 0xf0], &[0x7c, 0x81, 1], &[0x78, 0, 1, 0x41]] {
+        for payload in
+            [&[][..], &[0x41, 0x9a], &[0x06, 5], &[0x09, 0xf0], &[0x7c, 0x81, 1], &[0x78, 0, 1, 0x41]]
+        {
             assert!(!is_droppable(payload), "{payload:x?}");
         }
     }

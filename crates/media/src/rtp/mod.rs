@@ -6,16 +6,19 @@
 mod depacketize;
 mod jitter;
 mod keyframe;
+mod lateness;
 mod opus;
 mod packetize;
+mod playout;
 pub mod red;
 mod rewrite;
 
 pub use depacketize::{Counters as DepacketizerCounters, Damage, H264Depacketizer, Unit};
-pub use jitter::{AUDIO_MAX_WAIT, Counters as JitterCounters, Item, JitterBuffer, VIDEO_MAX_WAIT};
+pub use jitter::{Counters as JitterCounters, Item, JitterBuffer, Waits};
 pub use keyframe::{begins_keyframe, is_droppable};
 pub use opus::OpusReceiver;
 pub use packetize::{DEFAULT_MAX_PAYLOAD, H264Packetizer};
+pub use playout::{MAX_PLAYOUT, MIN_PLAYOUT, PlayoutTarget};
 pub use rewrite::Rewriter;
 
 /// Payload structures of RFC 6184 table 1, beside the single NAL units 1 to 23.

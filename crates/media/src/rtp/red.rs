@@ -22,8 +22,7 @@ const FOLLOWS: u8 = 0x80;
 /// young enough. All have the payload type `pt`, of which the low seven bits count.
 #[must_use]
 pub fn with_redundancy(pt: u8, primary: &[u8], before: &[Redundant<'_>]) -> Vec<u8> {
-    let carried =
-        || before.iter().filter(|block| block.age <= MAX_AGE && block.payload.len() <= MAX_LENGTH);
+    let carried = || before.iter().filter(|block| block.age <= MAX_AGE && block.payload.len() <= MAX_LENGTH);
     let size = 1 + primary.len() + carried().map(|block| 4 + block.payload.len()).sum::<usize>();
     let mut out = Vec::with_capacity(size);
     for block in carried() {

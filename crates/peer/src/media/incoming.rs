@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use queqiao_media::frame::{AccessUnit, OpusPacket, RtpPacket};
-use queqiao_media::rtp::{
-    AUDIO_MAX_WAIT, H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, VIDEO_MAX_WAIT,
-};
+use queqiao_media::rtp::{H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits};
 use queqiao_media::sync::{NtpTime, RtpSync};
 use queqiao_media::time::{AudioTicks, StreamTime, Unwrapper, VideoTicks};
 use queqiao_media::timeline::Kind;
@@ -138,7 +136,7 @@ impl Incoming {
             source,
             sequence: Sequence::default(),
             clock: Unwrapper::default(),
-            jitter: JitterBuffer::new(AUDIO_MAX_WAIT),
+            jitter: JitterBuffer::new(Waits::AUDIO),
             receiver: OpusReceiver::default(),
         });
         let rtp_time = AudioTicks::new(audio.clock.unwrap_u32(received.timestamp));
@@ -161,7 +159,7 @@ impl Incoming {
             source,
             sequence: Sequence::default(),
             clock: Unwrapper::default(),
-            jitter: JitterBuffer::new(VIDEO_MAX_WAIT),
+            jitter: JitterBuffer::new(Waits::VIDEO),
             depacketizer: H264Depacketizer::default(),
             may_ask: now,
         });

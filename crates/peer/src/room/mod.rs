@@ -4,6 +4,7 @@ mod actor;
 mod socket;
 
 use queqiao_media::frame::{AccessUnit, OpusPacket};
+use queqiao_media::layers::{Layer, LayerSet};
 use queqiao_room::signal::{
     Attributes, Content, Hidden, MediaKind, MuteOk, ParticipantInfo, Publish, RenewTokenOk, Request,
     SendMessageOk, SetRoleOk, Subscribe, TrackState, Tracks as Kinds, UserId,
@@ -93,7 +94,8 @@ impl Room {
     pub async fn publish(&self, stream: StreamKind, kinds: Kinds) -> Result<Publisher> {
         let (audio, video) = (kinds.has(MediaKind::Audio), kinds.has(MediaKind::Video));
         let (end, tracks) = publication::pair(audio, video);
-        let request = Publish { stream, audio, video, attributes: Attributes::new() };
+        let request =
+            Publish { stream, audio, video, layers: LayerSet::SINGLE, attributes: Attributes::new() };
         let number = rand::random();
         let dropped = self.dropped.clone();
         self.ask_by(|reply| Command::Publish(number, request, end, reply)).await?;
@@ -108,7 +110,8 @@ impl Room {
     /// [`Error::AlreadySubscribed`], or the server's refusal: `no_such_stream` if there is none.
     pub async fn subscribe(&self, uid: &Uid, stream: StreamKind) -> Result<Subscription> {
         let (end, frames) = reception::pair();
-        let request = Subscribe { uid: uid.clone(), stream, audio: true, video: true };
+        let request =
+            Subscribe { uid: uid.clone(), stream, audio: true, video: true, max_layer: Layer::High };
         let number = rand::random();
         let dropped = self.dropped.clone();
         self.ask_by(|reply| Command::Subscribe(number, request, end, reply)).await?;

@@ -87,6 +87,7 @@ impl Roster {
             | Signal::TokenExpiring { .. }
             | Signal::SessionEnded { .. }
             | Signal::Offer { .. }
+            | Signal::LayersWanted { .. }
             | Signal::NetworkQuality { .. } => {}
         }
         events

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use queqiao_media::layers::{Layer, LayerSet};
 use queqiao_room::signal::{Publish, Subscribe};
 use serde_json::json;
 
@@ -111,14 +112,20 @@ impl Bench {
     }
 
     fn publish(&mut self) {
-        let request =
-            Publish { stream: StreamKind::Camera, audio: true, video: true, attributes: Default::default() };
+        let request = Publish {
+            stream: StreamKind::Camera,
+            audio: true,
+            video: true,
+            layers: LayerSet::SINGLE,
+            attributes: Default::default(),
+        };
         self.ask(Request::Publish(request), json!({"stream": "camera"}));
     }
 
     fn subscribe(&mut self, uid: &str) {
         let uid = uid.parse().unwrap();
-        let request = Subscribe { uid, stream: StreamKind::Camera, audio: true, video: true };
+        let request =
+            Subscribe { uid, stream: StreamKind::Camera, audio: true, video: true, max_layer: Layer::High };
         self.ask(Request::Subscribe(request), json!({"uid": "ann", "stream": "camera"}));
     }
 

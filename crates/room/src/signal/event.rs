@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
+use queqiao_media::layers::LayerSet;
 use serde::{Deserialize, Serialize};
 
+use super::layers::names;
 use super::values::{Content, MediaKind, ParticipantInfo, Sdp, StreamInfo, TrackState, UserId};
 use crate::{Role, StreamKind, UnixSeconds};
 
@@ -131,6 +133,14 @@ pub enum Event {
         /// What its sections carry.
         mids: BTreeMap<String, MidInfo>,
     },
+    /// Layers of a stream of one's own are wanted, and others not: only these are to be sent.
+    LayersWanted {
+        /// Which stream.
+        stream: StreamKind,
+        /// The layers, from the smallest.
+        #[serde(with = "names")]
+        layers: LayerSet,
+    },
     /// How well everybody's network does.
     NetworkQuality {
         /// Those of whom it is known.
@@ -158,13 +168,14 @@ impl Event {
             Self::TokenExpiring { .. } => "token_expiring",
             Self::SessionEnded { .. } => "session_ended",
             Self::Offer { .. } => "offer",
+            Self::LayersWanted { .. } => "layers_wanted",
             Self::NetworkQuality { .. } => "network_quality",
         }
     }
 }
 
 /// Every value of `event`.
-pub const EVENT_NAMES: [&str; 16] = [
+pub const EVENT_NAMES: [&str; 17] = [
     "participant_joined",
     "participant_left",
     "participant_reconnecting",
@@ -180,6 +191,7 @@ pub const EVENT_NAMES: [&str; 16] = [
     "token_expiring",
     "session_ended",
     "offer",
+    "layers_wanted",
     "network_quality",
 ];
 

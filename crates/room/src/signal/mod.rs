@@ -4,6 +4,7 @@
 
 mod event;
 mod fault;
+mod layers;
 mod parse;
 mod reply;
 mod request;

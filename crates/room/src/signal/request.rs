@@ -1,5 +1,7 @@
+use queqiao_media::layers::{Layer, LayerSet};
 use serde::{Deserialize, Serialize};
 
+use super::layers::{count, name};
 use super::values::{Attributes, Content, Hidden, MediaKind, Platform, Sdp, SessionId, UserId};
 use crate::{AppId, Role, RoomId, StreamKind, Uid};
 
@@ -167,6 +169,9 @@ pub struct Publish {
     pub audio: bool,
     /// Whether it has pictures.
     pub video: bool,
+    /// The layers of the pictures that can be sent (WebRTC alone): two or three sizes of the same, or one.
+    #[serde(default = "count::one", skip_serializing_if = "count::is_one", with = "count")]
+    pub layers: LayerSet,
     /// What is said about it.
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
@@ -185,6 +190,9 @@ pub struct Subscribe {
     /// Whether its pictures are wanted.
     #[serde(default = "yes")]
     pub video: bool,
+    /// The largest layer of them that is wished for.
+    #[serde(default = "name::largest", skip_serializing_if = "name::is_largest", with = "name")]
+    pub max_layer: Layer,
 }
 
 const fn yes() -> bool {
