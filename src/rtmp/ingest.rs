@@ -5,8 +5,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use queqiao_media::Error as MediaError;
+use queqiao_media::catch_up::LateVideo;
 use queqiao_media::flv::{AudioDemuxer, VideoDemuxer};
-use queqiao_media::timeline::{Kind, RtmpTimeline};
+use queqiao_media::frame::{AacFrame, AccessUnit};
+use queqiao_media::live::{LiveClock, LiveCounters, Place};
+use queqiao_media::time::StreamTime;
+use queqiao_media::timeline::Kind;
 use queqiao_room::signal::Tracks;
 use queqiao_rtmp::amf0::Object;
 use tracing::debug;
@@ -25,9 +29,14 @@ pub(super) enum Notice {
 /// A publisher.
 pub(super) struct Ingest {
     publication: Publication,
-    timeline: RtmpTimeline,
+    clock: LiveClock,
+    late: LateVideo,
+    /// What was told of the clock.
+    known: LiveCounters,
     video: VideoDemuxer,
     audio: AudioDemuxer,
+    /// Pictures on their way from `late`.
+    released: Vec<AccessUnit>,
     to_rtp: ToRtp,
     told: WebRtcVideo,
     /// Which tracks frames have come of.
@@ -40,9 +49,12 @@ impl Ingest {
         let to_rtp = ToRtp::new(publication.source().clone());
         Self {
             publication,
-            timeline: RtmpTimeline::default(),
+            clock: LiveClock::default(),
+            late: LateVideo::default(),
+            known: LiveCounters::default(),
             video: VideoDemuxer::default(),
             audio: AudioDemuxer::default(),
+            released: Vec::new(),
             to_rtp,
             told: WebRtcVideo::Whole,
             seen: (false, false),
@@ -75,43 +87,51 @@ impl Ingest {
 
     /// Takes a video message.
     pub(super) fn video(&mut self, timestamp: u32, payload: Bytes, now: Instant) -> Option<Notice> {
-        let arrival = self.publication.source().time_at(now);
-        // Sequence headers carry whatever timestamp their encoder likes.
-        let dts = if is_sequence_header(&payload) {
-            arrival
-        } else {
-            self.timeline.map(Kind::Video, timestamp, arrival)
-        };
-        let unit = match self.video.push(payload, dts) {
+        // Only a picture has a time: headers and commands carry whatever timestamp their encoder likes.
+        let unit = match self.video.push(payload, StreamTime::ZERO) {
             Ok(Some(unit)) => unit,
             Ok(None) => return None,
             Err(error) => return self.skip(error),
         };
         self.seen.1 = true;
-        let droppable = self.to_rtp.judge(&unit);
-        let frame = self.publication.source().push_frame(now, Media::Video { unit, droppable });
-        self.to_rtp.push(now, &frame);
+        match self.place(Kind::Video, timestamp, now) {
+            Place::Late => self.late.hold(unit),
+            Place::Live(dts) => self.late.release(unit.at(dts), &mut self.released),
+        }
+        for unit in self.released.drain(..) {
+            let droppable = self.to_rtp.judge(&unit);
+            let frame = self.publication.source().push_frame(now, Media::Video { unit, droppable });
+            self.to_rtp.push(now, &frame);
+        }
         self.notice()
     }
 
     /// Takes an audio message.
     pub(super) fn audio(&mut self, timestamp: u32, payload: Bytes, now: Instant) -> Option<Notice> {
-        let arrival = self.publication.source().time_at(now);
-        let time = if is_sequence_header(&payload) {
-            arrival
-        } else {
-            self.timeline.map(Kind::Audio, timestamp, arrival)
+        let frame = match self.audio.push(payload, StreamTime::ZERO) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return None,
+            Err(error) => return self.skip(error),
         };
-        match self.audio.push(payload, time) {
-            Ok(Some(frame)) => {
-                self.seen.0 = true;
-                let frame = self.publication.source().push_frame(now, Media::Audio(frame));
-                self.to_rtp.push(now, &frame);
-                None
-            }
-            Ok(None) => None,
-            Err(error) => self.skip(error),
+        self.seen.0 = true;
+        if let Place::Live(time) = self.place(Kind::Audio, timestamp, now) {
+            let media = Media::Audio(AacFrame { time, ..frame });
+            let frame = self.publication.source().push_frame(now, media);
+            self.to_rtp.push(now, &frame);
         }
+        None
+    }
+
+    /// Where a message belongs that was read now.
+    fn place(&mut self, kind: Kind, timestamp: u32, now: Instant) -> Place {
+        let arrival = self.publication.source().time_at(now);
+        let place = self.clock.map(kind, timestamp, arrival);
+        let counters = self.clock.counters();
+        if (counters.stalls, counters.moves) != (self.known.stalls, self.known.moves) {
+            self.known = counters;
+            debug!(?kind, ?counters, "the publisher is not where its clock says");
+        }
+        place
     }
 
     fn skip(&mut self, error: MediaError) -> Option<Notice> {
@@ -144,9 +164,4 @@ impl Ingest {
             }),
         }
     }
-}
-
-/// Whether an FLV tag body of H.264 or AAC carries no media of its own (E.4.2.2, E.4.3.2).
-fn is_sequence_header(payload: &[u8]) -> bool {
-    payload.get(1) == Some(&0)
 }

@@ -161,12 +161,29 @@ function h264Arguments({ profile = 'baseline', gop = 30, bframes = 0 }) {
  * @param {SourceOptions & EncoderOptions} [options]
  */
 export function pushRtmp(scope, url, options = {}) {
+  return pushFlv(scope, ['-rtmp_live', 'live', '-f', 'flv', url], PIPES, options);
+}
+
+/**
+ * Encodes as {@link pushRtmp} does, and writes the FLV to standard output.
+ * @param {import('./scope.mjs').Scope} scope
+ * @param {SourceOptions & EncoderOptions} [options]
+ */
+export function encodeFlv(scope, options = {}) {
+  return pushFlv(scope, ['-f', 'flv', 'pipe:1'], ['pipe', 'pipe', 'pipe', 'pipe'], options);
+}
+
+/**
+ * @param {import('./scope.mjs').Scope} scope @param {string[]} output @param {('pipe' | 'ignore')[]} stdio
+ * @param {SourceOptions & EncoderOptions} options
+ */
+function pushFlv(scope, output, stdio, options) {
   const source = new Source(options);
   const args = ffmpegInputs(source);
   if (source.video) args.push(...(options.videoCodec ?? h264Arguments(options)));
   if (source.audio) args.push(...(options.audioCodec ?? ['-c:a', 'aac', '-b:a', '48k']));
-  args.push('-flush_packets', '1', '-flvflags', 'no_duration_filesize', '-rtmp_live', 'live', '-f', 'flv', url);
-  return new Publisher(scope, source, scope.spawn(options.ffmpeg ?? 'ffmpeg', args, { stdio: PIPES }));
+  args.push('-flush_packets', '1', '-flvflags', 'no_duration_filesize', ...output);
+  return new Publisher(scope, source, scope.spawn(options.ffmpeg ?? 'ffmpeg', args, { stdio }));
 }
 
 /**

@@ -40,6 +40,7 @@ import { Stay } from './stay.js';
  * @property {[key: string, value: string | null, by: Uid | undefined]} room-attribute
  * @property {[message: Message]} message
  * @property {[qualities: import('./protocol.js').Event<'network_quality'>['participants']]} network-quality
+ * @property {[stream: StreamName, layers: import('./protocol.js').Layer[]]} layers-wanted of one's own pictures: those to send
  * @property {[]} token-privilege-will-expire
  * @property {[]} token-privilege-did-expire
  * @property {[stream: StreamName]} local-unpublished without having been asked to
@@ -199,12 +200,14 @@ export class Client extends Emitter {
 
   /**
    * @param {StreamName} stream
-   * @param {{ audio: boolean, video: boolean, attributes?: Record<string, string> }} tracks again with others to change them
+   * @param {{ audio: boolean, video: boolean, layers?: number, attributes?: Record<string, string> }} tracks again with
+   *   others to change them. `layers`: in how many sizes the pictures can be sent
    * @returns {Promise<import('./ports.js').PublishedMedia>}
    */
-  async publish(stream, { audio, video, attributes }) {
+  async publish(stream, { audio, video, layers = 1, attributes }) {
     if (!audio && !video) throw invalid('tracks', 'neither sound nor pictures');
-    return this.#inRoom().publish({ stream, audio, video, ...(attributes === undefined ? {} : { attributes }) });
+    const several = layers === 1 ? {} : { layers };
+    return this.#inRoom().publish({ stream, audio, video, ...several, ...(attributes === undefined ? {} : { attributes }) });
   }
 
   /** @param {StreamName} stream */
@@ -215,12 +218,13 @@ export class Client extends Emitter {
   /**
    * @param {Uid} uid
    * @param {StreamName} stream
-   * @param {{ audio?: boolean, video?: boolean }} [tracks] again with others to change them
+   * @param {{ audio?: boolean, video?: boolean, maxLayer?: import('./protocol.js').Layer }} [tracks] again with others to
+   *   change them. `maxLayer`: the largest size of the pictures that is wished for
    * @returns {Promise<import('./ports.js').SubscribedMedia>}
    */
-  async subscribe(uid, stream, { audio = true, video = true } = {}) {
+  async subscribe(uid, stream, { audio = true, video = true, maxLayer = 'h' } = {}) {
     if (!audio && !video) throw invalid('tracks', 'neither sound nor pictures');
-    return this.#inRoom().subscribe({ uid, stream, audio, video });
+    return this.#inRoom().subscribe({ uid, stream, audio, video, ...(maxLayer === 'h' ? {} : { max_layer: maxLayer }) });
   }
 
   /**

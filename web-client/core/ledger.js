@@ -11,6 +11,7 @@ import { KINDS, uidKey } from './room.js';
  * @property {StreamName} stream
  * @property {boolean} audio
  * @property {boolean} video
+ * @property {number} layers of the pictures
  * @property {Map<string, string>} attributes
  * @property {Record<Kind, import('./protocol.js').TrackState>} state
  * @property {Record<Kind, boolean>} muted what its owner wants, also while an admin blocks the track
@@ -24,6 +25,7 @@ import { KINDS, uidKey } from './room.js';
  * @property {StreamName} stream
  * @property {boolean} audio
  * @property {boolean} video
+ * @property {import('./protocol.js').Layer} maxLayer
  */
 
 /** What is published and received, so that a new session can be brought to where the lost one was. */
@@ -49,7 +51,7 @@ export class Ledger {
   /**
    * @param {import('./protocol.js').Request<'publish'>} request that the server has granted
    */
-  published({ stream, audio, video, attributes = {} }) {
+  published({ stream, audio, video, layers = 1, attributes = {} }) {
     const before = this.#publications.get(stream);
     const has = { audio, video };
     const state = /** @type {Publication['state']} */ ({});
@@ -61,6 +63,7 @@ export class Ledger {
       stream,
       audio,
       video,
+      layers,
       attributes: new Map(Object.entries(attributes)),
       state,
       muted: before?.muted ?? { audio: false, video: false },
@@ -84,8 +87,8 @@ export class Ledger {
   }
 
   /** @param {import('./protocol.js').Request<'subscribe'>} request that the server has granted */
-  subscribed({ uid, stream, audio = true, video = true }) {
-    this.#subscriptions.set(key(uid, stream), { uid, stream, audio, video });
+  subscribed({ uid, stream, audio = true, video = true, max_layer: maxLayer = 'h' }) {
+    this.#subscriptions.set(key(uid, stream), { uid, stream, audio, video, maxLayer });
   }
 
   /**

@@ -188,8 +188,8 @@ export class Stay {
 
   /** Brings a new session to where the lost one was. */
   #restore() {
-    for (const { stream, audio, video, attributes, state, muted } of this.ledger.publications) {
-      const request = { stream, audio, video, ...attributesOf(attributes) };
+    for (const { stream, audio, video, layers, attributes, state, muted } of this.ledger.publications) {
+      const request = { stream, audio, video, ...(layers === 1 ? {} : { layers }), ...attributesOf(attributes) };
       this.#connection.request('publish', request, {
         ofSession: true,
         apply: (reply) => this.#carry((media) => media.publish(reply)),
@@ -199,8 +199,9 @@ export class Stay {
         if (muted[kind] || state[kind] === 'blocked') this.#muteAgain(stream, kind, muted[kind]);
       }
     }
-    for (const { uid, stream, audio, video } of this.ledger.subscriptions) {
-      this.#connection.request('subscribe', { uid, stream, audio, video }, {
+    for (const { uid, stream, audio, video, maxLayer } of this.ledger.subscriptions) {
+      const request = { uid, stream, audio, video, ...(maxLayer === 'h' ? {} : { max_layer: maxLayer }) };
+      this.#connection.request('subscribe', request, {
         ofSession: true,
         apply: (reply) => this.#carry((media) => media.subscribe(reply)),
       }).catch((cause) => this.#unlessAborted(cause, () => this.#endSubscription(uid, stream)));
@@ -239,6 +240,7 @@ export class Stay {
     if (event.event === 'offer') this.#negotiation.offer(event);
     else if (event.event === 'message') this.#message(event);
     else if (event.event === 'network_quality') this.#say('network-quality', event.participants);
+    else if (event.event === 'layers_wanted') this.#say('layers-wanted', event.stream, event.layers);
     else if (event.event === 'token_expiring') this.#say('token-privilege-will-expire');
     else if ('uid' in event && uidKey(event.uid) === uidKey(this.uid)) this.#ownEvent(event);
     else this.#apply(this.room.apply(event));

@@ -219,6 +219,19 @@ export class Conference {
     user?.screenAudioTrack?.setVolume(silent ? 0 : 100);
   }
 
+  /**
+   * How large somebody's pictures are shown, in CSS pixels: larger ones need not be sent.
+   *
+   * @param {string} key
+   * @param {{ width: number, height: number } | null} place null if they are not shown
+   */
+  shown(key, place) {
+    const user = this.user(key);
+    if (!user) return;
+    const asked = this.#client?.setRemoteVideoSize(user, place ?? { width: 0, height: 0 });
+    asked?.catch((cause) => this.#log(`asking for the size of ${key} failed: ${failureOf(cause).reason}`));
+  }
+
   /** @param {string} id of a speaker */
   async chooseSpeaker(id) {
     for (const user of this.#client?.remoteUsers ?? []) {

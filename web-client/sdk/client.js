@@ -4,6 +4,7 @@ import { localError, RtcError } from '../core/errors.js';
 import { uidKey } from '../core/room.js';
 import { Arrivals } from './arrivals.js';
 import { invalid, sdkError } from './errors.js';
+import { isLayer, layerForPlace } from './layers.js';
 import { log } from './log.js';
 import { mediaTypeOf, sectionOf } from './media-types.js';
 import { Meter } from './meter.js';
@@ -233,6 +234,42 @@ export class Client extends Emitter {
     await this.#remote.unsubscribe(user, mediaType);
   }
 
+  /**
+   * The largest size of somebody's pictures that is wished for: `h` is the full one, `m` and `l` are a half and a quarter as
+   * wide and high, or what there is next to that.
+   *
+   * @param {RemoteUser | Uid} user
+   * @param {import('../core/protocol.js').Layer} layer
+   * @param {'video' | 'screen'} [mediaType]
+   */
+  async setRemoteVideoLayer(user, layer, mediaType = 'video') {
+    this.#requireRoom();
+    if (!isLayer(layer)) throw invalid('layer', 'the layer is l, m or h');
+    await this.#remote.setMaxLayer(user, mediaType, layer);
+  }
+
+  /**
+   * As in Agora's Web SDK.
+   *
+   * @param {RemoteUser | Uid} user
+   * @param {0 | 1} streamType 0 the full picture, 1 the smallest there is
+   */
+  setRemoteVideoStreamType(user, streamType) {
+    return this.setRemoteVideoLayer(user, streamType === 1 ? 'l' : 'h');
+  }
+
+  /**
+   * How large somebody's pictures are shown: no larger ones are sent than that needs.
+   *
+   * @param {RemoteUser | Uid} user
+   * @param {{ width: number, height: number }} place in CSS pixels; nothing where they are hidden
+   * @param {'video' | 'screen'} [mediaType]
+   */
+  setRemoteVideoSize(user, { width, height }, mediaType = 'video') {
+    const scale = globalThis.devicePixelRatio ?? 1;
+    return this.setRemoteVideoLayer(user, layerForPlace(width * scale, height * scale), mediaType);
+  }
+
   /** @param {Role} role */
   async setClientRole(role) {
     await this.#core.setClientRole(role);
@@ -406,6 +443,7 @@ export class Client extends Emitter {
       this.#ifKnown(known, (user) => this.emit('stream-attribute', user, stream, key, value)));
     core.on('room-attribute', (key, value, by) => this.emit('room-attribute', key, value, by));
     core.on('message', (message) => this.#message(message));
+    core.on('layers-wanted', (stream, layers) => this.#peer?.layersWanted(stream, layers));
     core.on('network-quality', (participants) => this.#qualities(participants));
     core.on('token-privilege-will-expire', () => this.emit('token-privilege-will-expire'));
     core.on('token-privilege-did-expire', () => this.emit('token-privilege-did-expire'));

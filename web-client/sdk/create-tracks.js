@@ -21,6 +21,7 @@ import { LocalVideoTrack } from './local-video-track.js';
  * @property {'user' | 'environment'} [facingMode]
  * @property {string | VideoEncoderConfiguration} [encoderConfig] `480p_1` if absent
  * @property {'motion' | 'detail' | 'balanced'} [optimizationMode]
+ * @property {1 | 2 | 3} [layers] in how many sizes it is sent at once; if absent three from 720 lines on, two from 480 on
  */
 
 /**
@@ -75,7 +76,7 @@ export async function createScreenVideoTrack(config = {}, withAudio = 'disable')
   }
   picture.contentHint = optimizationMode === 'motion' ? 'motion' : 'detail';
   const video = new LocalVideoTrack({
-    mediaStreamTrack: picture, stream: 'screen', reopen: null, encoderConfig, optimizationMode, player: { mirror: false, fit: 'contain' },
+    mediaStreamTrack: picture, stream: 'screen', reopen: null, encoderConfig, optimizationMode, layers: 1, player: { mirror: false, fit: 'contain' },
   });
   if (sound === undefined) return video;
   return [video, new LocalAudioTrack({ mediaStreamTrack: sound, stream: 'screen', reopen: null, encoding: { maxBitrate: 128_000 } })];
@@ -92,11 +93,12 @@ export function createCustomAudioTrack({ mediaStreamTrack, encoderConfig = DEFAU
  * @param {MediaStreamTrack} config.mediaStreamTrack
  * @param {number} [config.bitrateMax] kbit/s
  * @param {'motion' | 'detail' | 'balanced'} [config.optimizationMode]
+ * @param {1 | 2 | 3} [config.layers] in how many sizes it is sent at once; one if absent
  */
-export function createCustomVideoTrack({ mediaStreamTrack, bitrateMax, optimizationMode = 'balanced' }) {
+export function createCustomVideoTrack({ mediaStreamTrack, bitrateMax, optimizationMode = 'balanced', layers = 1 }) {
   requireKind(mediaStreamTrack, 'video');
   return new LocalVideoTrack({
-    mediaStreamTrack, stream: 'camera', reopen: null, optimizationMode,
+    mediaStreamTrack, stream: 'camera', reopen: null, optimizationMode, layers,
     encoderConfig: bitrateMax === undefined ? {} : { bitrateMax }, player: { mirror: false, fit: 'contain' },
   });
 }
@@ -145,10 +147,11 @@ function microphoneTrack({ encoderConfig = DEFAULT_AUDIO }, mediaStreamTrack, re
  * @param {MediaStreamTrack} mediaStreamTrack
  * @param {Open} open
  */
-function cameraTrack({ encoderConfig = DEFAULT_VIDEO, optimizationMode = 'balanced', facingMode }, mediaStreamTrack, open) {
+function cameraTrack({ encoderConfig = DEFAULT_VIDEO, optimizationMode = 'balanced', facingMode, layers }, mediaStreamTrack, open) {
   const track = new LocalVideoTrack({
     mediaStreamTrack, stream: 'camera', optimizationMode, encoderConfig: videoConfig(encoderConfig),
     player: { mirror: facingMode !== 'environment', fit: 'cover' },
+    ...(layers === undefined ? {} : { layers }),
     reopen: async (change) => {
       const fresh = await open(change);
       await fresh.applyConstraints(videoConstraints(track.encoderConfig));

@@ -95,6 +95,11 @@ export class LocalTrack extends Emitter {
     return {};
   }
 
+  /** In how many sizes it is sent at once. */
+  get layers() {
+    return 1;
+  }
+
   getTrackId() {
     return this.#id;
   }

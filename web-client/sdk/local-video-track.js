@@ -1,4 +1,5 @@
 import { videoConfig, videoConstraints, videoEncoding } from './encoder-config.js';
+import { layersFor } from './layers.js';
 import { LocalTrack } from './local-track.js';
 import { VideoPlayer } from './playback.js';
 
@@ -7,6 +8,7 @@ import { VideoPlayer } from './playback.js';
  * @property {import('./encoder-config.js').VideoEncoderConfiguration} encoderConfig
  * @property {'motion' | 'detail' | 'balanced'} optimizationMode
  * @property {import('./playback.js').VideoPlayerConfig} player how it is shown unless said otherwise
+ * @property {number} [layers] in how many sizes, 1 to 3, it is sent at once; by its own size if absent
  */
 
 /** A camera, a shared screen, or a track of the page's own. */
@@ -14,6 +16,7 @@ export class LocalVideoTrack extends LocalTrack {
   #encoderConfig;
   #optimizationMode;
   #playerDefaults;
+  #layers;
   /** @type {VideoPlayer | null} */
   #player = null;
 
@@ -23,11 +26,19 @@ export class LocalVideoTrack extends LocalTrack {
     this.#encoderConfig = options.encoderConfig;
     this.#optimizationMode = options.optimizationMode;
     this.#playerDefaults = options.player;
+    this.#layers = options.layers;
   }
 
   /** @returns {import('./peer-session.js').Encoding} @override */
   get encoding() {
     return videoEncoding(this.#encoderConfig, this.#optimizationMode);
+  }
+
+  /** @override */
+  get layers() {
+    if (this.#layers !== undefined) return this.#layers;
+    const { width = 0, height = 0 } = this.getMediaStreamTrack().getSettings();
+    return layersFor(width, height);
   }
 
   get isPlaying() {

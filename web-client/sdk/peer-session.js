@@ -1,5 +1,6 @@
 import { uidKey } from '../core/room.js';
 import { preferH264 } from './codecs.js';
+import { FIRST_LAYERS, setEncodings } from './layers.js';
 import { askForStereo } from './sdp.js';
 import { Sections } from './sections.js';
 
@@ -37,6 +38,8 @@ export class PeerSession {
   sections = new Sections();
   #hooks;
   #closed = false;
+  /** Which layers of one's own pictures to send, where there are several. @type {Map<StreamName, readonly import('../core/protocol.js').Layer[]>} */
+  #wanted = new Map();
   /** Those that an answer has opened. @type {WeakSet<import('./sections.js').Section>} */
   #open = new WeakSet();
 
@@ -80,6 +83,19 @@ export class PeerSession {
     if (transceiver === undefined) return;
     await transceiver.sender.replaceTrack(this.#hooks.source(stream, kind)?.track ?? null);
     await this.#encode(transceiver, stream, kind);
+  }
+
+  /**
+   * The server says which layers of one's own pictures to send.
+   *
+   * @param {StreamName} stream
+   * @param {readonly import('../core/protocol.js').Layer[]} layers
+   */
+  async layersWanted(stream, layers) {
+    this.#wanted.set(stream, layers);
+    const section = this.sections.all.find((one) => this.#isOwn(one) && one.stream === stream && one.kind === 'video');
+    const transceiver = section && this.#transceiver(section.mid);
+    if (transceiver !== undefined) await this.#encode(transceiver, stream, 'video');
   }
 
   /**
@@ -143,6 +159,7 @@ export class PeerSession {
     if (transceiver === undefined) return;
     this.#open.add(section);
     if (!this.#isOwn(section)) return this.#tell(section, transceiver.receiver.track);
+    if (section.kind === 'video') this.#wanted.delete(section.stream);
     this.#hooks.sending(section);
     this.#encode(transceiver, section.stream, section.kind).catch(this.#hooks.report);
   }
@@ -155,14 +172,11 @@ export class PeerSession {
   async #encode({ sender }, stream, kind) {
     const source = this.#hooks.source(stream, kind);
     const parameters = sender.getParameters();
-    const [first] = parameters.encodings ?? [];
+    const encodings = parameters.encodings ?? [];
     // Before it has been negotiated a sender has no encoding to set anything of.
-    if (source === null || first === undefined || this.#closed) return;
-    const { maxBitrate, maxFramerate, degradationPreference } = source.encoding;
-    if (maxBitrate === undefined) delete first.maxBitrate;
-    else first.maxBitrate = maxBitrate;
-    if (maxFramerate === undefined) delete first.maxFramerate;
-    else first.maxFramerate = maxFramerate;
+    if (source === null || encodings.length === 0 || this.#closed) return;
+    const { degradationPreference } = source.encoding;
+    setEncodings(encodings, source.encoding, this.#wanted.get(stream) ?? FIRST_LAYERS);
     if (degradationPreference !== undefined) parameters.degradationPreference = degradationPreference;
     await sender.setParameters(parameters);
   }

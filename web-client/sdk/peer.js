@@ -124,6 +124,14 @@ export class Peer {
     await this.#session?.refresh(stream, kind);
   }
 
+  /**
+   * @param {import('../core/protocol.js').StreamName} stream
+   * @param {readonly import('../core/protocol.js').Layer[]} layers
+   */
+  layersWanted(stream, layers) {
+    this.#session?.layersWanted(stream, layers).catch(this.#hooks.report);
+  }
+
   #open() {
     const connection = this.#connect();
     const session = new PeerSession(connection, this.#hooks);

@@ -14,6 +14,7 @@ import { sectionKey } from './sections.js';
  * @typedef {object} Slot
  * @property {AnyLocalTrack} track
  * @property {import('./local-track.js').Sink} sink
+ * @property {number} layers that the server was told
  */
 
 /** What this participant publishes: up to one track of each media type. */
@@ -143,8 +144,10 @@ export class Publisher {
     const audio = this.track(stream, 'audio') !== undefined;
     const video = this.track(stream, 'video') !== undefined;
     if (!audio && !video) return this.#core.unpublish(stream);
+    const slot = this.#slots.get(mediaTypeOf(stream, 'video'));
+    if (slot !== undefined) slot.layers = slot.track.layers;
     const attributes = this.#core.publications.find((publication) => publication.stream === stream)?.attributes;
-    await this.#core.publish(stream, { audio, video, ...(attributes?.size ? { attributes: Object.fromEntries(attributes) } : {}) });
+    await this.#core.publish(stream, { audio, video, layers: slot?.layers ?? 1, ...(attributes?.size ? { attributes: Object.fromEntries(attributes) } : {}) });
   }
 
   /**
@@ -165,12 +168,22 @@ export class Publisher {
   #attached(track) {
     const { stream, trackMediaType: kind } = track;
     const sink = {
-      changed: () => this.#refresh(stream, kind),
+      changed: () => this.#changed(track),
       silenced: (/** @type {boolean} */ silent) => this.#mute(track, silent),
       figures: () => this.#figures(stream, kind),
     };
     track.attach(sink);
-    return { track, sink };
+    return { track, sink, layers: track.layers };
+  }
+
+  /** What is sent, or how, is different now. @param {AnyLocalTrack} track */
+  async #changed(track) {
+    const { stream, trackMediaType: kind } = track;
+    await this.#refresh(stream, kind);
+    // Larger pictures are worth more sizes; a track without pictures at the moment has none.
+    const slot = this.#slots.get(typeOf(track));
+    if (slot?.track !== track || track.output === null || slot.layers === track.layers) return;
+    await this.#exclusively(() => (this.#slots.get(typeOf(track)) === slot ? this.#announce(stream) : Promise.resolve()));
   }
 
   /** @param {AnyLocalTrack} track */

@@ -10,6 +10,7 @@ import { Subscription } from './subscription.js';
 /** @typedef {import('../core/protocol.js').Uid} Uid */
 /** @typedef {import('../core/protocol.js').StreamName} StreamName */
 /** @typedef {import('../core/protocol.js').Kind} Kind */
+/** @typedef {import('../core/protocol.js').Layer} Layer */
 /** @typedef {import('./media-types.js').MediaType} MediaType */
 /** @typedef {import('../core/room.js').RemoteUser} KnownUser */
 
@@ -41,6 +42,8 @@ export class RemoteUsers {
   #users = new Map();
   /** By uid and stream. @type {Map<string, Subscription>} */
   #subscriptions = new Map();
+  /** The largest sizes that are wished for, likewise, whether or not anything is subscribed to. @type {Map<string, Layer>} */
+  #maxLayers = new Map();
   /** What the sections bring, by key. @type {Map<string, MediaStreamTrack>} */
   #arrived = new Map();
   /** @type {Map<string, RemoteAudioTrack | RemoteVideoTrack>} */
@@ -82,7 +85,10 @@ export class RemoteUsers {
     const user = this.get(known.uid);
     this.#users.delete(uidKey(known.uid));
     // Also what the server had not granted yet.
-    for (const stream of /** @type {const} */ (['camera', 'screen'])) this.subscriptionEnded(known.uid, stream);
+    for (const stream of /** @type {const} */ (['camera', 'screen'])) {
+      this.subscriptionEnded(known.uid, stream);
+      this.#maxLayers.delete(streamKey(known.uid, stream));
+    }
     return user;
   }
 
@@ -173,6 +179,21 @@ export class RemoteUsers {
   }
 
   /**
+   * The largest size of somebody's pictures that is wished for.
+   *
+   * @param {RemoteUser | Uid} who
+   * @param {MediaType} mediaType
+   * @param {Layer} layer
+   */
+  async setMaxLayer(who, mediaType, layer) {
+    const section = sectionOf(mediaType);
+    if (section?.kind !== 'video') throw invalid('mediaType', 'sizes are of video or screen');
+    const key = streamKey(this.#find(who).uid, section.stream);
+    this.#maxLayers.set(key, layer);
+    await this.#subscriptions.get(key)?.limit(layer);
+  }
+
+  /**
    * The stream is gone, or the server no longer sends it.
    *
    * @param {Uid} uid
@@ -205,6 +226,7 @@ export class RemoteUsers {
     for (const subscription of this.#subscriptions.values()) subscription.close();
     for (const track of this.#tracks.values()) track.end();
     this.#subscriptions.clear();
+    this.#maxLayers.clear();
     this.#tracks.clear();
     this.#arrived.clear();
     this.#users.clear();
@@ -228,11 +250,12 @@ export class RemoteUsers {
     if (known !== undefined) return known;
     const subscription = new Subscription({
       clock: this.#clock,
-      subscribe: (kinds) => this.#core.subscribe(uid, stream, kinds).then(() => {}),
+      subscribe: (wish) => this.#core.subscribe(uid, stream, wish).then(() => {}),
       unsubscribe: () => this.#core.unsubscribe(uid, stream),
       report: this.#hooks.report,
     });
     this.#subscriptions.set(key, subscription);
+    void subscription.limit(this.#maxLayers.get(key) ?? 'h');
     return subscription;
   }
 

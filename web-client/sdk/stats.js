@@ -11,12 +11,12 @@
 /**
  * Totals of one section at one moment, and what they count.
  *
- * @typedef {{ key: string, id: string, atMs: number, totals: Record<string, number> }} Totals
+ * @typedef {{ key: string, id: string, atMs: number, totals: Record<string, number> }} Totals by the id of the statistic
  */
 
 /**
  * @typedef {object} Sample to measure the next report against
- * @property {Map<string, Totals>} sections by mid
+ * @property {Map<string, Totals>} rtp what is sent and received, by the id of the statistic
  * @property {Totals | null} transport
  */
 
@@ -51,6 +51,19 @@
  * @property {number} [captureResolutionHeight]
  * @property {number} [encodeDelay] ms
  * @property {number} [targetSendBitrate] bit/s
+ * @property {LayerStats[]} [layers] where it is sent in several sizes: each, from the smallest
+ */
+
+/**
+ * One of the sizes in which pictures are sent.
+ *
+ * @typedef {object} LayerStats
+ * @property {string} layer `l`, `m` or `h`
+ * @property {boolean} active whether it is wanted
+ * @property {number} [sendBitrate] bit/s
+ * @property {number} [sendFrameRate]
+ * @property {number} [sendResolutionWidth]
+ * @property {number} [sendResolutionHeight]
  */
 
 /**
@@ -128,19 +141,63 @@ export function readStats(report, sections, before) {
   /** @type {Figures} */
   const figures = { local: new Map(), remote: new Map(), transport: transport.figures };
   /** @type {Sample} */
-  const sample = { sections: new Map(), transport: transport.totals };
+  const sample = { rtp: new Map(), transport: transport.totals };
   for (const section of sections) {
-    const rtp = stats.find((stat) => (stat.type === 'outbound-rtp' || stat.type === 'inbound-rtp') && stat['mid'] === section.mid);
-    if (rtp === undefined) continue;
-    const totals = { key: section.key, id: rtp.id, atMs: rtp.timestamp, totals: numbers(rtp) };
-    sample.sections.set(section.mid, totals);
-    const then = before?.sections.get(section.mid);
-    // What the section carried before counts as somebody else's.
-    const change = new Change(totals, then?.key === section.key && then.id === rtp.id ? then : null);
-    if (rtp.type === 'outbound-rtp') figures.local.set(section.key, readOutbound(rtp, stats, byId, change));
-    else figures.remote.set(section.key, readInbound(rtp, byId, change, transport.figures.rttMs));
+    /** @param {RawStat} rtp */
+    const changeOf = (rtp) => {
+      const totals = { key: section.key, id: rtp.id, atMs: rtp.timestamp, totals: numbers(rtp) };
+      sample.rtp.set(rtp.id, totals);
+      const then = before?.rtp.get(rtp.id);
+      // What the section carried before counts as somebody else's.
+      return new Change(totals, then?.key === section.key ? then : null);
+    };
+    const received = stats.find(({ type, mid }) => type === 'inbound-rtp' && mid === section.mid);
+    if (received !== undefined) {
+      figures.remote.set(section.key, readInbound(received, byId, changeOf(received), transport.figures.rttMs));
+      continue;
+    }
+    const sent = stats.filter(({ type, mid }) => type === 'outbound-rtp' && mid === section.mid);
+    const layers = sent.map((rtp) => ({ rtp, local: readOutbound(rtp, stats, byId, changeOf(rtp)) }));
+    if (layers.length > 0) figures.local.set(section.key, together(layers));
   }
   return { figures, sample };
+}
+
+/** From the smallest. @type {readonly unknown[]} */
+const LAYERS = ['l', 'm', 'h'];
+
+/**
+ * What is sent of one track, in one size or in several: all of it, and the largest that flows.
+ *
+ * @param {{ rtp: RawStat, local: LocalStats }[]} sent not empty
+ * @returns {LocalStats}
+ */
+function together(sent) {
+  const [first] = sent;
+  if (first === undefined || sent.length === 1) return first?.local ?? {};
+  const layers = [...sent].sort((one, other) => LAYERS.indexOf(one.rtp['rid']) - LAYERS.indexOf(other.rtp['rid']));
+  const largest = layers.findLast(({ local }) => (local.sendFrameRate ?? 0) > 0) ?? layers.at(-1) ?? first;
+  /** @param {'sendBitrate' | 'sendBytes' | 'sendPackets' | 'sendPacketsLost' | 'targetSendBitrate'} name */
+  const sum = (name) => {
+    const known = layers.flatMap(({ local }) => local[name] ?? []);
+    return known.length === 0 ? undefined : known.reduce((total, value) => total + value, 0);
+  };
+  return defined({
+    ...largest.local,
+    sendBitrate: sum('sendBitrate'),
+    sendBytes: sum('sendBytes'),
+    sendPackets: sum('sendPackets'),
+    sendPacketsLost: sum('sendPacketsLost'),
+    targetSendBitrate: sum('targetSendBitrate'),
+    layers: layers.map(({ rtp, local }) => defined({
+      layer: String(rtp['rid']),
+      active: rtp['active'] !== false,
+      sendBitrate: local.sendBitrate,
+      sendFrameRate: local.sendFrameRate,
+      sendResolutionWidth: local.sendResolutionWidth,
+      sendResolutionHeight: local.sendResolutionHeight,
+    })),
+  });
 }
 
 /** What has been added to totals between two moments. */

@@ -1,5 +1,7 @@
 /** @typedef {import('../core/protocol.js').Kind} Kind */
+/** @typedef {import('../core/protocol.js').Layer} Layer */
 /** @typedef {Record<Kind, boolean>} Kinds */
+/** @typedef {Kinds & { maxLayer: Layer }} Wish */
 
 /** How long a page may take to subscribe again to a track that is live again, before the server is told to keep it. */
 const KEEP_MS = 5_000;
@@ -17,8 +19,10 @@ export class Subscription {
   #wanted = { audio: false, video: false };
   /** Muted, and wanted before that. @type {Kinds} */
   #kept = { audio: false, video: false };
-  /** What the server was asked for last. @type {Kinds} */
-  #asked = { audio: false, video: false };
+  /** The largest size of the pictures that is wished for. @type {Layer} */
+  #maxLayer = 'h';
+  /** What the server was asked for last. @type {Wish} */
+  #asked = { audio: false, video: false, maxLayer: 'h' };
   /** @type {Promise<void> | null} */
   #running = null;
   /** @type {Map<Kind, unknown>} */
@@ -28,7 +32,7 @@ export class Subscription {
   /**
    * @param {object} options
    * @param {import('../core/ports.js').Clock} options.clock
-   * @param {(kinds: Kinds) => Promise<void>} options.subscribe
+   * @param {(wish: Wish) => Promise<void>} options.subscribe
    * @param {() => Promise<void>} options.unsubscribe
    * @param {(cause: unknown) => void} options.report what nobody waits for
    */
@@ -62,6 +66,12 @@ export class Subscription {
     this.#cancel(kind);
     this.#wanted[kind] = false;
     this.#kept[kind] = false;
+    return this.#settle();
+  }
+
+  /** @param {Layer} layer */
+  limit(layer) {
+    this.#maxLayer = layer;
     return this.#settle();
   }
 
@@ -104,14 +114,17 @@ export class Subscription {
     }
   }
 
-  /** @returns {Kinds | null} what to ask for, if that is something else than what was asked for last */
+  /** @returns {Wish | null} what to ask for, if that is something else than what was asked for last */
   #next() {
     const audio = this.#wanted.audio || this.#kept.audio;
     const video = this.#wanted.video || this.#kept.video;
-    return this.#closed || (audio === this.#asked.audio && video === this.#asked.video) ? null : { audio, video };
+    // Without pictures it makes no difference.
+    const maxLayer = video ? this.#maxLayer : this.#asked.maxLayer;
+    const same = audio === this.#asked.audio && video === this.#asked.video && maxLayer === this.#asked.maxLayer;
+    return this.#closed || same ? null : { audio, video, maxLayer };
   }
 
-  /** @param {Kinds} next */
+  /** @param {Wish} next */
   async #ask(next) {
     const before = this.#asked;
     this.#asked = next;

@@ -168,7 +168,7 @@ test('media hear what the server granted, in the order of the signalling', async
   assert.deepEqual(await publishing, published());
   await granted(world, 'subscribe', client.subscribe('bob', 'camera', { video: false }), subscribed());
   assert.deepEqual(media.calls, ['publish camera', 'offer 1', 'subscribe bob camera']);
-  assert.deepEqual(client.subscriptions, [{ uid: 'bob', stream: 'camera', audio: true, video: false }]);
+  assert.deepEqual(client.subscriptions, [{ uid: 'bob', stream: 'camera', audio: true, video: false, maxLayer: 'h' }]);
   await granted(world, 'unsubscribe', client.unsubscribe('bob', 'camera'));
   await granted(world, 'unpublish', client.unpublish('camera'));
   assert.deepEqual(media.calls.slice(3), ['unsubscribe bob camera', 'unpublish camera']);
@@ -177,6 +177,20 @@ test('media hear what the server granted, in the order of the signalling', async
   await settle();
   await world.socket.refuse('unpublish', 'not_published');
   await again;
+});
+
+test('layers are asked for, told, and asked for again in a new session', async () => {
+  const { world, client } = await inRoom({ participants: [participant('bob', [camera])] });
+  /** @type {unknown[]} */
+  const wanted = [];
+  client.on('layers-wanted', (...told) => wanted.push(told));
+  await granted(world, 'publish', client.publish('camera', { audio: true, video: true, layers: 3 }), published());
+  await granted(world, 'subscribe', client.subscribe('bob', 'camera', { maxLayer: 'l' }), subscribed());
+  await world.socket.say({ seq: 1, event: 'layers_wanted', stream: 'camera', layers: ['l', 'h'] });
+  assert.deepEqual(wanted, [['camera', ['l', 'h']]]);
+  await rejoin(world, { participants: [participant('bob', [camera])] });
+  assert.equal(world.socket.last('publish').layers, 3);
+  assert.equal(world.socket.last('subscribe').max_layer, 'l');
 });
 
 test('a mini-program gets addresses for its media', async () => {

@@ -228,6 +228,10 @@ export class FakeClient extends Emitter {
     return user[names[mediaType]];
   }
 
+  async setRemoteVideoSize(user, { width, height }) {
+    await this.did('setRemoteVideoSize', user.uid, width, height);
+  }
+
   async setClientRole(role) {
     await this.did('setClientRole', role);
     this.role = role;

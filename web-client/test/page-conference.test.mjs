@@ -338,3 +338,12 @@ test('somebody who is not to be heard here is silent, also when they publish ane
   conference.silence('bob', false);
   assert.equal(bob.audioTrack.volume, 100);
 });
+
+test('the SDK is told how large somebody is shown', async () => {
+  await conference.join();
+  client().enter(fakeUser('bob'));
+  conference.shown('bob', { width: 320, height: 180 });
+  conference.shown('bob', null);
+  conference.shown('nobody', null);
+  assert.deepEqual(calls('setRemoteVideoSize'), [['bob', 320, 180], ['bob', 0, 0]]);
+});

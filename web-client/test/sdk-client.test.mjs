@@ -51,6 +51,58 @@ test('publishing is done when the sections are answered: own ones are sent, H.26
   assert.deepEqual(without(made.world.socket.last('publish'), 'id'), { type: 'publish', stream: 'camera', audio: true, video: true });
 });
 
+/** A camera's pictures of this size, published in the layers that it is good for. */
+async function layered(made, settings) {
+  const picture = video();
+  picture.getMediaStreamTrack().settings = settings;
+  const asked = made.client.publish(picture);
+  await settle();
+  const { layers } = made.world.socket.last('publish');
+  await made.world.socket.grant('publish', { stream: 'camera' });
+  await made.world.socket.say(offer(1, 1, { 0: ['alice', 'camera', 'video', { 2: 'l;h', 3: 'l;m;h' }[layers]] }));
+  await made.world.socket.grant('answer');
+  await asked;
+  return { layers, picture, sender: made.connections[0].transceivers[0].sender };
+}
+
+test('a camera is published in as many layers as its size is worth, of which the full picture alone is sent at first', async () => {
+  for (const [width, height, expected] of [[640, 360, undefined], [640, 480, 2], [720, 1280, 3]]) {
+    const { layers } = await layered(await inRoom(), { width, height });
+    assert.equal(layers, expected, `${width} by ${height}`);
+  }
+  const { sender } = await layered(await inRoom(), { width: 1280, height: 720 });
+  assert.deepEqual(sender.parameters.encodings, [
+    { rid: 'l', active: false, scaleResolutionDownBy: 4, maxBitrate: 61_250, maxFramerate: 15 },
+    { rid: 'm', active: false, scaleResolutionDownBy: 2, maxBitrate: 175_000, maxFramerate: 15 },
+    { rid: 'h', active: true, scaleResolutionDownBy: 1, maxBitrate: 500_000, maxFramerate: 15 },
+  ]);
+});
+
+test('the layers that the server wants are sent, and no others', async () => {
+  const made = await inRoom();
+  const { sender } = await layered(made, { width: 640, height: 480 });
+  const active = () => sender.parameters.encodings.filter((encoding) => encoding.active).map(({ rid }) => rid);
+  assert.deepEqual(active(), ['h']);
+  for (const [at, layers] of [['l', 'h'], ['l'], ['h']].entries()) {
+    await made.world.socket.say({ seq: 2 + at, event: 'layers_wanted', stream: 'camera', layers });
+    await settle();
+    assert.deepEqual(active(), layers);
+  }
+});
+
+test('pictures that become larger are published anew, in more layers', async () => {
+  const made = await inRoom();
+  const { picture } = await layered(made, { width: 640, height: 480 });
+  picture.getMediaStreamTrack().settings = { width: 1280, height: 720 };
+  const set = picture.setEncoderConfiguration({ width: 1280, height: 720 });
+  await granted(made.world, 'publish', set, { stream: 'camera' });
+  assert.equal(made.world.socket.last('publish').layers, 3);
+  await made.world.socket.say(offer(2, 2, { 0: ['', '', 'video', 'l;h'], 1: ['alice', 'camera', 'video', 'l;m;h'] }));
+  await settle();
+  const [before, after] = made.connections[0].transceivers;
+  assert.deepEqual([before.sender.track, after.sender.track], [null, picture.getMediaStreamTrack()]);
+});
+
 test('a screen is the second stream, and one media type has one track', async () => {
   const made = await inRoom();
   await publishing(made);
@@ -169,6 +221,28 @@ test('two subscriptions in one go are one request, and resolve with tracks that 
   assert.deepEqual([user.audioTrack, user.videoTrack], [sound, picture]);
   assert.equal(picture.getMediaStreamTrack(), made.connections[0].transceivers[1].receiver.track);
   assert.deepEqual([sound.getUserId(), sound.trackMediaType, picture.trackMediaType], ['bob', 'audio', 'video']);
+});
+
+test('of somebody who is shown small, small pictures are asked for, once', async () => {
+  const made = await inRoom(bob());
+  await subscribing(made);
+  const asked = () => made.world.socket.asked.filter((type) => type === 'subscribe').length;
+  const shown = async (width, height) => {
+    const before = asked();
+    const done = made.client.setRemoteVideoSize('bob', { width, height });
+    await settle();
+    if (asked() > before) await made.world.socket.grant('subscribe', { uid: 'bob', stream: 'camera' });
+    await done;
+    return made.world.socket.last('subscribe').max_layer;
+  };
+  assert.equal(await shown(1280, 720), undefined);
+  assert.equal(asked(), 1, 'the full picture is what comes anyway');
+  assert.equal(await shown(320, 180), 'l');
+  assert.equal(await shown(300, 200), 'l');
+  assert.equal(asked(), 2);
+  assert.equal(await shown(640, 360), 'm');
+  assert.equal(await shown(0, 0), 'l');
+  await assert.rejects(made.client.setRemoteVideoLayer('bob', 'x'), { code: 'INVALID_PARAMS' });
 });
 
 test('only what somebody publishes can be subscribed to', async () => {

@@ -57,6 +57,24 @@ test('what is sent: rates from two reports, losses as the server tells them', ()
   assert.deepEqual(local.get('alice/camera/audio'), { codecType: 'OPUS', sendBitrate: 40_000, sendBytes: 10_000, sendPackets: 100, sendVolumeLevel: 0.25 });
 });
 
+test('what is sent in several sizes: all of it together, the largest that flows, and each', () => {
+  const layer = (rid, seconds, bytes, width, framesPerSecond, active) => ({
+    id: `O${rid}`, type: 'outbound-rtp', kind: 'video', mid: '1', rid, timestamp: NOW + seconds * 1000, bytesSent: bytes * seconds,
+    packetsSent: 10 * seconds, frameWidth: width, frameHeight: width / 2, framesPerSecond, active,
+  });
+  const layers = (seconds) => [
+    layer('h', seconds, 0, 1280, 0, false), layer('l', seconds, 10_000, 320, 15, true), layer('m', seconds, 40_000, 640, 15, true),
+  ];
+  const { sample } = readStats(layers(1), own, null);
+  const sent = readStats(layers(2), own, sample).figures.local.get('alice/camera/video');
+  assert.deepEqual([sent.sendBitrate, sent.sendPackets, sent.sendResolutionWidth], [400_000, 60, 640]);
+  assert.deepEqual(sent.layers, [
+    { layer: 'l', active: true, sendBitrate: 80_000, sendFrameRate: 15, sendResolutionWidth: 320, sendResolutionHeight: 160 },
+    { layer: 'm', active: true, sendBitrate: 320_000, sendFrameRate: 15, sendResolutionWidth: 640, sendResolutionHeight: 320 },
+    { layer: 'h', active: false, sendBitrate: 0, sendFrameRate: 0, sendResolutionWidth: 1280, sendResolutionHeight: 640 },
+  ]);
+});
+
 test('what is received: loss, frames, freezes and delays of the last second', () => {
   const { remote, transport } = measured();
   assert.deepEqual(remote.get('bob/camera/video'), {

@@ -28,6 +28,13 @@ export class FakeTrack extends EventTarget {
     this.dispatchEvent(new Event('ended'));
   }
 
+  /** The size of its pictures. */
+  settings = { width: 640, height: 360 };
+
+  getSettings() {
+    return this.settings;
+  }
+
   /** @param {object} constraints */
   async applyConstraints(constraints) {
     this.constraints.push(constraints);
@@ -40,13 +47,13 @@ class FakeTransceiver {
   receiver;
   sender;
 
-  /** @param {string} mid @param {'audio' | 'video'} kind */
-  constructor(mid, kind) {
+  /** @param {string} mid @param {'audio' | 'video'} kind @param {string[]} rids of the layers that are asked for */
+  constructor(mid, kind, rids) {
     this.mid = mid;
     this.receiver = { track: new FakeTrack(kind, `received ${mid}`), getSynchronizationSources: () => [] };
     this.sender = {
       track: null,
-      parameters: { encodings: [{}] },
+      parameters: { encodings: rids.length === 0 ? [{}] : rids.map((rid) => ({ rid, active: true })) },
       replaceTrack: async (/** @type {FakeTrack | null} */ track) => {
         this.sender.track = track;
       },
@@ -86,8 +93,8 @@ export class FakeConnection extends EventTarget {
   /** @param {{ sdp: string }} description */
   async setRemoteDescription({ sdp }) {
     if (this.refusal !== null) throw this.refusal;
-    for (const [, kind, mid] of sdp.matchAll(/m=(audio|video)[^]*?a=mid:(\S+)/g)) {
-      if (!this.transceivers.some((one) => one.mid === mid)) this.transceivers.push(new FakeTransceiver(mid, kind));
+    for (const [, kind, mid, rids] of sdp.matchAll(/m=(audio|video)[^]*?a=mid:(\S+)(?:\r\na=simulcast:recv (\S+))?/g)) {
+      if (!this.transceivers.some((one) => one.mid === mid)) this.transceivers.push(new FakeTransceiver(mid, kind, rids?.split(';') ?? []));
     }
   }
 
@@ -121,10 +128,11 @@ export class FakeConnection extends EventTarget {
   }
 }
 
-/** @param {Record<string, [uid: string | number, stream: string, kind: string]>} sections by mid */
+/** @param {Record<string, [uid: string | number, stream: string, kind: string, layers?: string]>} sections by mid */
 export function offer(revision, seq, sections) {
   const mids = Object.fromEntries(Object.entries(sections).filter(([, one]) => one[0] !== '').map(([mid, [uid, stream, kind]]) => [mid, { uid, stream, kind }]));
-  const sdp = Object.entries(sections).map(([mid, [, , kind]]) => `m=${kind} 9\r\na=mid:${mid}\r\n`).join('');
+  const sdp = Object.entries(sections).map(([mid, [, , kind, layers]]) =>
+    `m=${kind} 9\r\na=mid:${mid}\r\n${layers === undefined ? '' : `a=simulcast:recv ${layers}\r\n`}`).join('');
   return { seq, event: 'offer', revision, sdp, mids };
 }
 

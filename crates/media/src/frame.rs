@@ -27,6 +27,14 @@ pub struct AccessUnit {
     pub nals: Nals,
 }
 
+impl AccessUnit {
+    /// The picture, to be decoded at `dts` and shown as long after that as before.
+    #[must_use]
+    pub fn at(self, dts: StreamTime) -> Self {
+        Self { pts: dts + (self.pts - self.dts), dts, ..self }
+    }
+}
+
 /// One raw AAC frame (`raw_data_block` of ISO/IEC 14496-3), without ADTS header.
 #[derive(Clone, Debug)]
 pub struct AacFrame {

@@ -81,6 +81,17 @@ impl<T> GopCache<T> {
         self.bytes
     }
 
+    /// Lets an empty cache go on within a group whose beginning is known elsewhere: it holds what comes from now on.
+    pub const fn resume(&mut self) {
+        self.complete = self.complete || self.items.is_empty();
+    }
+
+    /// Takes the items out, in order. The cache goes on within their group.
+    pub fn drain(&mut self) -> std::vec::Drain<'_, T> {
+        self.bytes = 0;
+        self.items.drain(..)
+    }
+
     /// Forgets everything; the next keyframe starts anew.
     pub fn clear(&mut self) {
         self.items.clear();

@@ -3,6 +3,8 @@
 pub mod aac;
 pub mod allocation;
 mod bits;
+pub mod catch_up;
+mod drift;
 pub mod error;
 pub mod filler;
 pub mod flv;
@@ -10,6 +12,7 @@ pub mod frame;
 pub mod gop;
 pub mod h264;
 pub mod layers;
+pub mod live;
 pub mod loss;
 pub mod opus;
 pub mod pace;

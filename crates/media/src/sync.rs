@@ -5,6 +5,7 @@
 //! clock, which both tracks share; from then on the two are placed relative to each other by that clock, and only the
 //! wall clock as a whole is placed by arrival.
 
+use crate::drift::{DRIFT_PER_SECOND, FOLLOW_INTERVAL, RecentMinimum, bounded};
 use crate::time::{AudioTicks, StreamTime, VideoTicks};
 use crate::timeline::{Kind, PerKind};
 
@@ -20,10 +21,6 @@ pub const MAX_SLEWED: StreamTime = StreamTime::new(75_000);
 /// of a report to what is known that is believed at once.
 const MAX_CLOCK_ERROR: StreamTime = StreamTime::new(500_000);
 
-/// How fast the publisher's clock as a whole follows arrivals, per second: ten times the error of a bad crystal, and
-/// slow enough that a queue in the network leaves no trace.
-const DRIFT_PER_SECOND: StreamTime = StreamTime::new(1_000);
-
 /// How long from its first packet a track is moved at once to its fastest packet: media begins in a burst, and
 /// encoders and paths need a moment to get up to speed.
 const ACQUISITION: StreamTime = StreamTime::new(2_000_000);
@@ -34,9 +31,6 @@ const MAX_SKEW: StreamTime = StreamTime::new(5_000_000);
 /// The largest step of an RTP clock, beyond the real time that has passed, before the track is placed anew; and the
 /// largest distance between a report and the latest packet.
 const MAX_STEP: StreamTime = StreamTime::new(5_000_000);
-
-/// The shortest time after which the clock is moved: below it a step is a rounding error.
-const FOLLOW_INTERVAL: StreamTime = StreamTime::new(10_000);
 
 /// The wall clock of a sender report (RFC 3550 section 4): seconds in the upper 32 bits, their fraction in the lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -327,48 +321,6 @@ impl Track {
     }
 }
 
-/// The smallest value of the last 14 to 16 seconds: at 100 ppm of drift it lags by less than 2 ms, and a network that
-/// is never idle for that long carries no call.
-#[derive(Clone, Debug, Default)]
-struct RecentMinimum {
-    /// The smallest value of a stretch, with the number of the stretch.
-    stretches: [Option<(i64, StreamTime)>; Self::STRETCHES],
-}
-
-impl RecentMinimum {
-    const STRETCHES: usize = 8;
-    const STRETCH: StreamTime = StreamTime::new(2_000_000);
-
-    fn number(now: StreamTime) -> i64 {
-        now.get().div_euclid(Self::STRETCH.get())
-    }
-
-    fn push(&mut self, now: StreamTime, value: StreamTime) {
-        let number = Self::number(now);
-        let index = usize::try_from(number.rem_euclid(Self::STRETCHES as i64)).unwrap_or(0);
-        if let Some(slot) = self.stretches.get_mut(index) {
-            let same = slot.filter(|(stretch, _)| *stretch == number);
-            *slot = Some((number, same.map_or(value, |(_, least)| least.min(value))));
-        }
-    }
-
-    fn get(&self, now: StreamTime) -> Option<StreamTime> {
-        let oldest = Self::number(now) - (Self::STRETCHES as i64 - 1);
-        self.stretches
-            .iter()
-            .flatten()
-            .filter(|(stretch, _)| *stretch >= oldest)
-            .map(|(_, least)| *least)
-            .min()
-    }
-}
-
 fn magnitude(span: StreamTime) -> StreamTime {
     span.max(StreamTime::ZERO - span)
-}
-
-/// As much of `error` as may be corrected within `elapsed`.
-fn bounded(error: StreamTime, elapsed: StreamTime, per_second: StreamTime) -> StreamTime {
-    let most = elapsed.get().max(0).saturating_mul(per_second.get()) / 1_000_000;
-    error.clamp(StreamTime::new(-most), StreamTime::new(most))
 }

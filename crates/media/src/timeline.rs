@@ -6,7 +6,7 @@ use crate::time::{Millis, StreamTime};
 /// interleaving of audio and video stay well below; a jump above it leaves a player waiting or its buffer empty.
 pub const MAX_DEVIATION: StreamTime = StreamTime::new(3_000_000);
 
-/// The largest step backwards that is taken as it is. A track's own timestamps never go back, so there is nothing to
+/// The furthest that a track may fall behind its own highest timestamp. A track's own timestamps never go back, so there is nothing to
 /// tolerate but an encoder's sloppy numbering.
 pub const MAX_BACKSTEP: StreamTime = StreamTime::new(500_000);
 
@@ -59,7 +59,7 @@ impl Kind {
 ///
 /// The first message is placed at its arrival; from there on the publisher's own clock counts, across 2^32 too.
 /// Arrival only serves to judge jumps: a step is taken as it is if the timestamps went on, or if as much real time has
-/// passed. Any other step beyond [`MAX_DEVIATION`] forwards or [`MAX_BACKSTEP`] backwards is repaired: the track goes on
+/// passed. What is beyond [`MAX_DEVIATION`] forwards or [`MAX_BACKSTEP`] backwards is repaired: the track goes on
 /// where it would be, and the other track joins it on the new base with its first message that fits there, so that the
 /// two stay together.
 ///
@@ -79,6 +79,8 @@ struct Latest {
     base: u64,
     wire: u32,
     time: StreamTime,
+    /// The highest `time` on that base.
+    top: StreamTime,
     /// What was given out: `time`, or later where that would have gone back.
     out: StreamTime,
     arrival: StreamTime,
@@ -96,15 +98,34 @@ impl RtmpTimeline {
     /// The time of a message with the timestamp `wire` that arrived at `arrival`. For video, `wire` is the decoding
     /// time; a composition offset is added by the caller.
     pub fn map(&mut self, kind: Kind, wire: u32, arrival: StreamTime) -> StreamTime {
+        let out = self.tracks.get(kind).map(|own| own.out);
+        let time = self.locate(kind, wire, arrival);
+        let out = out.map_or(time, |out| after(kind, out, time));
+        if let Some(latest) = self.tracks.get_mut(kind) {
+            latest.out = out;
+        }
+        out
+    }
+
+    /// Like [`map`](Self::map), but without the promise that time never decreases.
+    pub(crate) fn locate(&mut self, kind: Kind, wire: u32, arrival: StreamTime) -> StreamTime {
         let own = *self.tracks.get(kind);
         let (base, time) = self.place(kind, wire, arrival);
-        let out = match own {
-            Some(own) if kind == Kind::Video => time.max(own.out + MILLISECOND),
-            Some(own) => time.max(own.out),
-            None => time,
-        };
-        *self.tracks.get_mut(kind) = Some(Latest { base, wire, time, out, arrival });
-        out
+        let top = own.filter(|own| own.base == base).map_or(time, |own| own.top.max(time));
+        let out = own.map_or(time, |own| own.out);
+        *self.tracks.get_mut(kind) = Some(Latest { base, wire, time, top, out, arrival });
+        time
+    }
+
+    /// Moves a track by `by` against the other: from its next message on, the two have clocks of their own. What was
+    /// given out stays a lower bound.
+    pub fn part(&mut self, kind: Kind, by: StreamTime) {
+        if let Some(latest) = self.tracks.get_mut(kind) {
+            self.bases += 1;
+            let time = on_grid(latest.time + by);
+            *latest = Latest { base: self.bases, time, top: time, ..*latest };
+            self.repairs += 1;
+        }
     }
 
     /// The jumps repaired so far.
@@ -122,13 +143,14 @@ impl RtmpTimeline {
         };
         // The other track has a newer base after a jump until this one jumps as well. Whichever fits better, and on a
         // tie the smaller step: it needs no explanation by a pause.
-        let stay = own.map(|own| (own, MAX_BACKSTEP));
+        let stay = own.map(|own| (own, own.top - MAX_BACKSTEP));
         let join = other
             .filter(|other| own.is_none_or(|own| other.base > own.base))
-            .map(|other| (other, MAX_DEVIATION));
-        let fitting = [stay, join].into_iter().flatten().filter_map(|(latest, max_backstep)| {
+            .map(|other| (other, expected.from - MAX_DEVIATION));
+        let fitting = [stay, join].into_iter().flatten().filter_map(|(latest, least)| {
             let time = latest.at(wire);
-            expected.admits(time, max_backstep).then_some((expected.distance(time), time, latest.base))
+            let fits = time >= least && time <= expected.to + MAX_DEVIATION;
+            fits.then_some((expected.distance(time), time, latest.base))
         });
         if let Some((_, time, base)) = fitting.min() {
             return (base, time);
@@ -154,14 +176,18 @@ impl Expected {
     fn distance(&self, time: StreamTime) -> StreamTime {
         (self.from - time).max(time - self.to).max(StreamTime::ZERO)
     }
+}
 
-    fn admits(&self, time: StreamTime, max_backstep: StreamTime) -> bool {
-        time >= self.from - max_backstep && time <= self.to + MAX_DEVIATION
+/// `time`, or as much later as a track that has come to `out` asks for.
+pub(crate) fn after(kind: Kind, out: StreamTime, time: StreamTime) -> StreamTime {
+    match kind {
+        Kind::Audio => time.max(out),
+        Kind::Video => time.max(out + MILLISECOND),
     }
 }
 
 /// Rounded down to a whole millisecond.
-fn on_grid(time: StreamTime) -> StreamTime {
+pub(crate) fn on_grid(time: StreamTime) -> StreamTime {
     time - StreamTime::new(time.get().rem_euclid(MILLISECOND.get()))
 }
 

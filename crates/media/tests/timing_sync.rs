@@ -23,6 +23,8 @@ struct Publisher {
     now: i64,
     /// How fast the publisher's clock is.
     ppm: i64,
+    /// How fast its sound card is against that.
+    audio_ppm: i64,
     /// Network delay of sound and picture.
     delay: [i64; 2],
     /// How often each track sends a report.
@@ -51,6 +53,7 @@ impl Publisher {
             sync: RtpSync::default(),
             now: 0,
             ppm: 0,
+            audio_ppm: 0,
             delay,
             report_every: [Some(1_000_000), Some(1_000_000)],
             wall: [1_700_000_000_000_000; 2],
@@ -83,8 +86,8 @@ impl Publisher {
 
     fn receive_packet(&mut self, kind: Kind, sent: i64, arrival: StreamTime) {
         let time = match kind {
-            Audio => self.sync.audio(AudioTicks::new(rtp(kind, sent)), arrival),
-            Video => self.sync.video(VideoTicks::new(rtp(kind, sent)), arrival),
+            Audio => self.sync.audio(AudioTicks::new(self.rtp(kind, sent)), arrival),
+            Video => self.sync.video(VideoTicks::new(self.rtp(kind, sent)), arrival),
         };
         let placed = time.get() - sent;
         let before = std::mem::replace(&mut self.placed[index(kind)], placed);
@@ -113,10 +116,18 @@ impl Publisher {
                     Sent::Packet(kind) => self.receive_packet(kind, sent, arrival),
                     Sent::Report(kind) => {
                         let wall = ntp(sent + self.wall[index(kind)]);
-                        self.sync.sender_report(kind, rtp(kind, sent) as u32, wall, arrival);
+                        self.sync.sender_report(kind, self.rtp(kind, sent) as u32, wall, arrival);
                     }
                 }
             }
+        }
+    }
+
+    /// The RTP clock of a track at the publisher's time `now`.
+    fn rtp(&self, kind: Kind, now: i64) -> i64 {
+        match kind {
+            Audio => AUDIO_ORIGIN + (now + now * self.audio_ppm / 1_000_000) * 48 / 1000,
+            Video => VIDEO_ORIGIN + now * 90 / 1000,
         }
     }
 
@@ -129,14 +140,6 @@ impl Publisher {
     /// How much later the sound is placed than the picture of the same instant.
     fn lip_sync_error(&self) -> i64 {
         self.placed[0] - self.placed[1]
-    }
-}
-
-/// The RTP clock of a track at the publisher's time `now`.
-fn rtp(kind: Kind, now: i64) -> i64 {
-    match kind {
-        Audio => AUDIO_ORIGIN + now * 48 / 1000,
-        Video => VIDEO_ORIGIN + now * 90 / 1000,
     }
 }
 
@@ -219,8 +222,8 @@ fn reports_of_one_track_alone_change_nothing() {
 }
 
 #[test]
-fn a_clock_that_is_100_ppm_off_is_followed_for_an_hour() {
-    for ppm in [100, -100] {
+fn a_clock_that_is_200_ppm_off_is_followed_for_an_hour() {
+    for ppm in [200, -200] {
         let mut publisher = Publisher::new([60_000, 30_000]);
         publisher.ppm = ppm;
         publisher.settle();
@@ -237,6 +240,23 @@ fn a_clock_that_is_100_ppm_off_is_followed_for_an_hour() {
         publisher.run(3_600_000_000);
         let late = publisher.now + publisher.placed[0] - publisher.arrival(Audio).get();
         assert!(late.abs() < 5_000, "{late} us from its arrival, without reports");
+    }
+}
+
+#[test]
+fn a_sound_card_200_ppm_off_the_wall_clock_is_held_to_the_picture_for_an_hour() {
+    for ppm in [200, -200] {
+        let mut publisher = Publisher::new([30_000, 30_000]);
+        publisher.audio_ppm = ppm;
+        publisher.settle();
+        for _ in 0..3_600 {
+            publisher.run(1_000_000);
+            let error = publisher.lip_sync_error();
+            assert!(error.abs() < 2_000, "{ppm} ppm: {error} us after {} s", publisher.now / 1_000_000);
+        }
+        let late = publisher.now + publisher.placed[0] - publisher.arrival(Audio).get();
+        assert!(late.abs() < 5_000, "{late} us from its arrival");
+        assert_eq!(publisher.sync.jumps(), 0);
     }
 }
 
@@ -284,7 +304,7 @@ fn absurd_reports_are_ignored_and_counted() {
     assert_eq!(publisher.sync.ignored_reports(), 1, "before the first packet");
     publisher.run(10_000_000);
     let arrival = publisher.server();
-    let (rtp, wall) = (rtp(Video, publisher.now) as u32, publisher.now + publisher.wall[1]);
+    let (rtp, wall) = (publisher.rtp(Video, publisher.now) as u32, publisher.now + publisher.wall[1]);
     let absurd = [
         (rtp, NtpTime(0)),
         (rtp, NtpTime(u64::MAX)),

@@ -105,8 +105,8 @@ export class Stage {
     const large = featured(this.#tiles, this.#context.store.state.pinned);
     const small = this.#tiles.filter((tile) => !large.includes(tile));
     const places = arrange({ large: large.length, small: small.length }, { width, height });
-    large.forEach(({ id }, index) => this.#views.get(id)?.move(places.large[index] ?? null));
-    small.forEach(({ id }, index) => this.#views.get(id)?.move(places.small[index] ?? null));
+    large.forEach((tile, index) => this.#place(tile, places.large[index] ?? null));
+    small.forEach((tile, index) => this.#place(tile, places.small[index] ?? null));
     this.#floor.style.height = `${places.height}px`;
     this.element.classList.toggle('scrolls', places.height > height + 1);
     this.#rest.hidden = places.rest === null;
@@ -114,6 +114,16 @@ export class Stage {
     const { x, y, width: w, height: h } = places.rest;
     Object.assign(this.#rest.style, { width: `${w}px`, height: `${h}px`, transform: `translate(${x}px, ${y}px)` });
     put(this.#rest, 'call.hidden', { count: places.small.filter((box) => box === null).length });
+  }
+
+  /**
+   * @param {Tile} tile
+   * @param {import('./layout.js').Box | null} box null: there is no place for it
+   */
+  #place({ id, person, stream }, box) {
+    this.#views.get(id)?.move(box);
+    // A screen is sent in one size.
+    if (!person.self && stream === 'camera') this.#context.conference.shown(person.key, box);
   }
 
   #showStats() {

@@ -8,6 +8,8 @@
     clippy::cast_possible_truncation
 )]
 
+pub mod drift;
+
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
