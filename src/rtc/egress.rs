@@ -334,7 +334,9 @@ impl Egress {
                         if track.run.is_none_or(|(running, _)| running != *source) {
                             track.start_run(*source, Layer::High, packet);
                         }
-                        match track.red.zip(self.redundancy.add(packet, *track.pt)) {
+                        let redundant =
+                            track.red.and_then(|red| Some((red, self.redundancy.add(packet, *track.pt)?)));
+                        match redundant {
                             Some((red, payload)) => {
                                 let packet = RtpPacket { payload, ..packet.clone() };
                                 track.write_as(red, &packet, epoch, false, rtc, now);
@@ -357,6 +359,7 @@ impl Egress {
         now: Instant,
     ) -> Result<bool, Unplayable> {
         let Some(track) = &self.video else { return Ok(false) };
+        let waiting = track.pacer.waiting();
         let runs = track.run.is_some_and(|(running, _)| running == unit.source);
         if track.last_source.is_some_and(|last| last != unit.source) && !runs {
             self.begin_anew();
@@ -366,6 +369,9 @@ impl Egress {
         }
         match self.playing {
             Playing::AwaitingKeyframe if !unit.keyframe => {
+                if self.thinning.is_cut() && self.layer.shown() == Some(unit.layer) {
+                    self.thinning.judge(unit, waiting, now);
+                }
                 // Only a publisher of RTP can be asked.
                 if unit.index.is_none()
                     && self.thinning.wants_keyframe(now)
@@ -384,7 +390,7 @@ impl Egress {
             return Ok(false);
         }
         let (Some(track), Some(first)) = (&mut self.video, unit.packets.first()) else { return Ok(false) };
-        let verdict = self.thinning.judge(unit, track.pacer.waiting(), now);
+        let verdict = self.thinning.judge(unit, waiting, now);
         if verdict != Verdict::Send {
             // What follows joins on without a gap in numbers, which the viewer would take for loss.
             track.run = None;

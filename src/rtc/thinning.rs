@@ -64,6 +64,11 @@ impl Thinning {
         limit
     }
 
+    /// Whether pictures are left out until the next keyframe.
+    pub(super) fn is_cut(&self) -> bool {
+        self.thinner.is_cut()
+    }
+
     /// Whether the path carries less than the video has.
     pub(super) fn is_limited(&self) -> bool {
         self.thinner.rate().is_some()
@@ -130,4 +135,102 @@ impl Thinning {
 
 fn bytes(unit: &RtpVideo) -> usize {
     unit.packets.iter().map(|packet| packet.payload.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use queqiao_media::frame::RtpPacket;
+    use queqiao_media::layers::Layer;
+    use queqiao_media::time::StreamTime;
+
+    use super::*;
+    use crate::hub::testing::Probe;
+
+    /// A packet of the picture with this number, 25 of which come in a second.
+    fn packet(source: SourceId, picture: i64, keyframe: bool, bytes: usize) -> RtpVideo {
+        let mut payload = vec![0; bytes];
+        if let Some(header) = payload.first_mut() {
+            *header = if keyframe { 0x65 } else { 0x41 };
+        }
+        let packet = RtpPacket {
+            seq: 0,
+            rtp_time: VideoTicks::new(picture * 3_600),
+            time: StreamTime::ZERO,
+            marker: false,
+            payload: Arc::from(payload),
+        };
+        RtpVideo { source, index: None, layer: Layer::High, keyframe, packets: Arc::from([packet]) }
+    }
+
+    /// Ten seconds of 400 kbit/s: pictures of two packets each, a keyframe every second. Returns the verdicts.
+    fn run(
+        thinning: &mut Thinning,
+        start: Instant,
+        each: impl Fn(&mut Thinning, i64, Instant),
+    ) -> Vec<[Verdict; 2]> {
+        let source = Probe::new().publish().source().id();
+        let pictures = 0..250_i64;
+        pictures
+            .map(|picture| {
+                let now = start + Duration::from_millis(40) * u32::try_from(picture).unwrap();
+                each(thinning, picture, now);
+                [picture % 25 == 0, false].map(|keyframe| {
+                    let unit = packet(source, picture, keyframe, 1_000);
+                    thinning.count(&unit, now);
+                    let verdict = thinning.judge(&unit, 0, now);
+                    if verdict == Verdict::Send {
+                        thinning.sent(&unit, now);
+                    }
+                    verdict
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_picture_is_sent_whole_or_not_at_all_and_as_many_as_fit() {
+        let start = Instant::now();
+        let mut thinning = Thinning::new(start);
+        let verdicts = run(&mut thinning, start, |thinning, picture, now| {
+            if picture % 25 == 24 {
+                thinning.grant(Some(240_000), now);
+            }
+        });
+        assert!(verdicts.iter().all(|[first, second]| first == second));
+        let sent = verdicts.iter().skip(50).filter(|[verdict, _]| *verdict == Verdict::Send).count();
+        assert!((100..150).contains(&sent), "{sent} of 200");
+        assert_eq!(
+            thinning.left_out(),
+            verdicts.iter().filter(|[first, _]| *first != Verdict::Send).count() as u64
+        );
+    }
+
+    #[test]
+    fn a_path_is_limited_from_less_than_the_video_until_a_fifth_more() {
+        let start = Instant::now();
+        let mut thinning = Thinning::new(start);
+        assert_eq!(thinning.grant(Some(1), start), None, "nothing is known of the video");
+        run(&mut thinning, start, |_, _, _| {});
+        let demand = thinning.demand().unwrap();
+        let now = start + Duration::from_secs(10);
+        assert_eq!(thinning.grant(Some(demand), now), None);
+        let narrow = demand * 9 / 10;
+        assert_eq!(thinning.grant(Some(narrow), now), Some(narrow));
+        assert_eq!(thinning.grant(Some(demand * 11 / 10), now), Some(demand * 11 / 10));
+        assert_eq!(thinning.grant(Some(demand * 5 / 4), now), None);
+        assert_eq!(thinning.grant(None, now), None);
+    }
+
+    #[test]
+    fn a_replay_that_would_take_a_narrow_path_too_long_is_left_out() {
+        let start = Instant::now();
+        let mut thinning = Thinning::new(start);
+        assert!(thinning.replays(10_000_000, start));
+        run(&mut thinning, start, |_, _, _| {});
+        thinning.grant(Some(80_000), start + Duration::from_secs(10));
+        assert!(thinning.replays(5_000, start + Duration::from_secs(10)));
+        assert!(!thinning.replays(20_000, start + Duration::from_secs(10)));
+    }
 }
