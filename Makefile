@@ -1,4 +1,4 @@
-.PHONY: help run test check bench fuzz setup
+.PHONY: help run test check bench netbench fuzz setup
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -15,6 +15,9 @@ check: ## formatting, lints, documentation, licences, types
 
 bench: ## measure the server and print a table
 	@scripts/bench.sh
+
+netbench: ## calls over bad networks: freezes, lip sync, delay, speech quality
+	@scripts/netbench.sh
 
 fuzz: ## feed the parsers rubbish for a long time; ARGS goes to the harness
 	@scripts/fuzz.sh $(ARGS)

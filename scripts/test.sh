@@ -25,5 +25,5 @@ step "clients for the end-to-end tests" scripts/setup-tests.sh
 step "Rust" cargo test --locked --workspace
 step "release build" cargo build --locked --release -p queqiao -p queqiao-link
 step "native participant" cargo build --locked -p queqiao-peer
-step "JavaScript" node --test web-client/test/*.test.mjs miniprogram/test/*.test.mjs miniprogram/emulator/test/*.test.mjs
+step "JavaScript" node --test web-client/test/*.test.mjs miniprogram/test/*.test.mjs miniprogram/emulator/test/*.test.mjs benches/net/*.test.mjs
 step "end to end" end_to_end

@@ -34,7 +34,7 @@ async fn serve(config: Config) -> Result<()> {
     let apps = Arc::new(config.apps()?);
     warn_of_open_apps(&apps);
     let pool = transcode::Pool::start(threads(config.transcode.threads))?;
-    let hub = Hub::new(hub_settings(&config), pool);
+    let hub = Hub::new(hub_settings(&config), pool)?;
     let (notices, told) = mpsc::unbounded_channel();
     let rtc = rtc::Service::start(&rtc_config(&config), &hub, notices)
         .with_context(|| format!("cannot listen for WebRTC on {}", config.listen.rtc))?;

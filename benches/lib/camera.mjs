@@ -3,7 +3,7 @@
  * few milliseconds. The tests' source makes the same picture and sound, but hands both over in lumps, which shows in
  * delays.
  */
-import { CLOCK_MODULUS, FLASH_FRAMES, paint } from '../../tests/lib/barcode.mjs';
+import { CLOCK_MODULUS, FLASH_FRAMES, fill, paint, texture } from '../../tests/lib/barcode.mjs';
 import { synthesize } from '../../tests/lib/sound.mjs';
 import { tools } from '../../tests/lib/tools.mjs';
 
@@ -18,8 +18,8 @@ const FIRST_S = 0.1;
 /** @type {('pipe' | 'ignore')[]} */
 const PIPES = ['pipe', 'ignore', 'pipe', 'pipe'];
 
-/** @param {boolean} sound @param {number} gop @param {string} url */
-function encoder(sound, gop, url) {
+/** @param {boolean} sound @param {number} gop @param {string} audioRate @param {string} url */
+function encoder(sound, gop, audioRate, url) {
   const unprobed = ['-probesize', '32', '-analyzeduration', '0'];
   const args = ['-hide_banner', '-nostats', '-loglevel', 'info', ...unprobed];
   args.push('-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-video_size', `${WIDTH}x${HEIGHT}`);
@@ -29,19 +29,39 @@ function encoder(sound, gop, url) {
   args.push('-g', String(gop), '-keyint_min', String(gop), '-sc_threshold', '0', '-threads', '1');
   args.push('-b:v', '600k', '-maxrate', '600k', '-bufsize', '600k');
   // The muxer would hold pictures back until sound that is younger has been encoded.
-  if (sound) args.push('-c:a', 'aac', '-b:a', '48k', '-max_interleave_delta', '1');
+  if (sound) args.push('-c:a', 'aac', '-b:a', audioRate, '-max_interleave_delta', '1');
   args.push('-flush_packets', '1', '-flvflags', 'no_duration_filesize', '-rtmp_live', 'live', '-f', 'flv', url);
   return args;
+}
+
+/**
+ * @param {number} number
+ * @param {boolean} textured
+ */
+function picture(number, textured) {
+  const frame = new Uint8Array((WIDTH * HEIGHT * 3) / 2).fill(128, WIDTH * HEIGHT);
+  const flash = !textured && number % FPS < FLASH_FRAMES;
+  paint(frame, WIDTH, HEIGHT, { number, clock: Date.now() % CLOCK_MODULUS, flash });
+  if (textured) fill(frame, WIDTH, HEIGHT, texture(number));
+  return frame;
+}
+
+/** @param {Int16Array} recording repeated for ever @param {number} from @param {number} count */
+function excerpt(recording, from, count) {
+  return Int16Array.from({ length: count }, (_, i) => recording[(from + i) % recording.length] ?? 0);
 }
 
 /**
  * Pushes until the scope closes.
  * @param {import('../../tests/lib/scope.mjs').Scope} scope
  * @param {string} url
- * @param {{ sound: boolean, gop?: number }} options
+ * @param {{ sound: boolean, gop?: number, audioRate?: string, textured?: boolean, speech?: Int16Array, ffmpeg?: string }} options
+ * `textured`: pictures are hard to compress, and do not flash; `speech` at 48 kHz is heard instead of the test sound; `ffmpeg`: another
+ * one than version 9, which is prompt but hands sound over in lumps of a tenth of a second
  */
-export function pushCamera(scope, url, { sound, gop = 3 * FPS }) {
-  const child = scope.spawn(tools().ffmpegWhip, encoder(sound, gop, url), { stdio: PIPES });
+export function pushCamera(scope, url, options) {
+  const { sound, gop = 3 * FPS, audioRate = '48k', textured = false, speech, ffmpeg = tools().ffmpegWhip } = options;
+  const child = scope.spawn(ffmpeg, encoder(sound, gop, audioRate, url), { stdio: PIPES });
   let pictures = 0;
   let samples = 0;
   let started = Infinity;
@@ -52,14 +72,13 @@ export function pushCamera(scope, url, { sound, gop = 3 * FPS }) {
   const tick = () => {
     const elapsed = Math.max((performance.now() - started) / 1000, FIRST_S);
     for (; pictures <= elapsed * FPS; pictures += 1) {
-      const frame = new Uint8Array((WIDTH * HEIGHT * 3) / 2).fill(128, WIDTH * HEIGHT);
-      const code = { number: pictures, clock: Date.now() % CLOCK_MODULUS, flash: pictures % FPS < FLASH_FRAMES };
-      paint(frame, WIDTH, HEIGHT, code);
-      child.writer(0).write(frame);
+      child.writer(0).write(picture(pictures, textured));
     }
     const count = Math.floor(elapsed * RATE) - samples;
     if (sound && count > 0) {
-      const pcm = synthesize({ tone: 440, rate: RATE, channels: 1, from: samples, count });
+      const pcm = speech
+        ? excerpt(speech, samples, count)
+        : synthesize({ tone: 440, rate: RATE, channels: 1, from: samples, count });
       child.writer(3).write(new Uint8Array(pcm.buffer));
       samples += count;
     }

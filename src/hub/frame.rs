@@ -22,6 +22,25 @@ pub(crate) enum Media {
     Audio(AacFrame),
 }
 
+/// How far the newest picture may be behind the newest sound while both go on: a waiting image comes five times a second.
+const STANDSTILL: StreamTime = StreamTime::new(1_000_000);
+
+/// Cached pictures for somebody who joins at `latest`. Where the picture stands still while the sound goes on, they are
+/// moved there: a player that got both with their own times would wait for what lies between them.
+pub(super) fn brought_up(cached: Vec<Arc<Frame>>, latest: StreamTime) -> Vec<Arc<Frame>> {
+    let behind = cached.last().map_or(StreamTime::ZERO, |newest| latest - newest.time());
+    if behind <= STANDSTILL {
+        return cached;
+    }
+    let moved = cached.iter().filter_map(|frame| {
+        let Media::Video { unit, droppable } = &frame.media else { return None };
+        let unit = unit.clone().at(unit.dts + behind);
+        let media = Media::Video { unit, droppable: *droppable };
+        Some(Arc::new(Frame::new(frame.source, frame.index, frame.layer, media)))
+    });
+    moved.collect()
+}
+
 /// The serialised forms that are made once and shared by all players.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WireForm {

@@ -73,12 +73,14 @@ impl Gate {
         self.audio.load(Ordering::Acquire)
     }
 
+    /// Whether video of `layer` is held back in this form, or waits for a keyframe to go on.
+    pub(super) fn holds(&self, form: Form, layer: Layer) -> bool {
+        self.state(form, layer).load(Ordering::Acquire) != OPEN
+    }
+
     /// Whether a picture of `layer`, or a packet of one, passes; `keyframe` where it begins a keyframe.
     pub(super) fn video(&self, form: Form, layer: Layer, keyframe: bool) -> bool {
-        let state = match form {
-            Form::Frames => self.frames.get(layer),
-            Form::Rtp => self.rtp.get(layer),
-        };
+        let state = self.state(form, layer);
         match state.load(Ordering::Acquire) {
             OPEN => true,
             // Only from waiting to open: it may have been held back once more just now.
@@ -86,6 +88,13 @@ impl Gate {
                 state.compare_exchange(AWAITING_KEYFRAME, OPEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
             }
             _ => false,
+        }
+    }
+
+    fn state(&self, form: Form, layer: Layer) -> &AtomicU8 {
+        match form {
+            Form::Frames => self.frames.get(layer),
+            Form::Rtp => self.rtp.get(layer),
         }
     }
 }

@@ -83,17 +83,20 @@ pub(crate) struct Hub {
     next_source: AtomicU64,
     settings: Settings,
     pool: transcode::Pool,
+    attendant: stream::Attendant,
 }
 
 impl Hub {
-    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> Arc<Self> {
-        Arc::new(Self {
+    /// Fails where the thread that looks after streams cannot be started.
+    pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> std::io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
             streams: Mutex::default(),
             held: Mutex::default(),
             next_source: AtomicU64::new(0),
             settings,
             pool,
-        })
+            attendant: stream::Attendant::start()?,
+        }))
     }
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.

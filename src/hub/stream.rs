@@ -1,10 +1,13 @@
 //! One stream: its publisher, its feeds and its cached GOP.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod fill;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use queqiao_media::aac;
+use queqiao_media::filler::Filler;
 use queqiao_media::gop::GopCache;
 use queqiao_media::h264::ParameterSets;
 use queqiao_media::layers::{Ladder, Layer, LayerSet};
@@ -14,13 +17,15 @@ use queqiao_room::signal::{MediaKind, Tracks};
 use tokio::sync::watch;
 
 use super::capacity::{Capacities, Capacity};
-use super::frame::{Frame, Media, RtpUnit, SourceId};
+use super::frame::{Frame, Media, RtpUnit, SourceId, brought_up};
 use super::gate::{Form, Gate, Held};
 use super::layers::{Layers, Need};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
 use super::queue::{Consumer, Feed, Pushed};
 use super::{Hub, HubError, Settings, transcode};
+
+pub(super) use fill::Attendant;
 
 /// The form that a publisher delivers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +75,7 @@ struct Publisher {
 
 /// A stream of one participant.
 pub(crate) struct Stream {
+    me: Weak<Stream>,
     key: StreamKey,
     hub: Arc<Hub>,
     epoch: Instant,
@@ -80,6 +86,12 @@ pub(crate) struct Stream {
     gop: Mutex<GopCache<Arc<Frame>>>,
     description: Mutex<Description>,
     gate: Gate,
+    /// What takes the place of missing tracks of the present publisher.
+    filler: Mutex<Filler>,
+    /// Whether the attendant knows of this stream.
+    attended: AtomicBool,
+    /// Whether a player waits for a keyframe: one is made where the publisher's are held back.
+    keyframe_wanted: AtomicBool,
     layers: Layers,
     meter: Mutex<Meter>,
     /// The latest time that was published, in microseconds.
@@ -141,7 +153,8 @@ impl Stream {
     /// A stream of which `held` is held back from the start.
     pub(super) fn new(hub: Arc<Hub>, key: StreamKey, held: Held) -> Arc<Self> {
         let gop = GopCache::bounded(hub.settings.gop_bytes, hub.settings.gop_frames);
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             key,
             hub,
             epoch: Instant::now(),
@@ -152,6 +165,9 @@ impl Stream {
             gop: Mutex::new(gop),
             description: Mutex::default(),
             gate: Gate::new(held),
+            filler: Mutex::default(),
+            attended: AtomicBool::new(false),
+            keyframe_wanted: AtomicBool::new(false),
             layers: Layers::default(),
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
@@ -184,6 +200,7 @@ impl Stream {
     /// the consumer accepts others.
     pub(crate) fn subscribe_frames(&self) -> Consumer<Arc<Frame>> {
         let consumer = self.frames.subscribe(LayerSet::SINGLE);
+        self.be_attended();
         self.with_publisher(|control| control.watched());
         consumer
     }
@@ -202,10 +219,11 @@ impl Stream {
         if cached.is_empty() {
             self.request_keyframe();
         }
-        cached
+        brought_up(cached, StreamTime::new(self.latest.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn request_keyframe(&self) {
+        self.keyframe_wanted.store(true, Ordering::Release);
         self.with_publisher(|control| control.request_keyframe());
     }
 
@@ -221,6 +239,7 @@ impl Stream {
     }
 
     pub(crate) fn request_layer(&self, layer: Layer) {
+        self.keyframe_wanted.store(true, Ordering::Release);
         self.with_publisher(|control| control.request_layer(layer));
     }
 
@@ -303,6 +322,7 @@ impl Stream {
         self.layers.offer(LayerSet::SINGLE);
         *lock(&self.description) = Description::default();
         *lock(&self.meter) = Meter::new(Instant::now());
+        *lock(&self.filler) = Filler::default();
         if let Some(previous) = previous {
             previous.control.replaced();
         }
@@ -453,23 +473,41 @@ impl Source {
         self.stream.rtp.is_wanted()
     }
 
+    /// The share of packets, 0 to 1, that players report as lost.
+    pub(crate) fn loss(&self, now: Instant) -> f32 {
+        self.stream.loss(now)
+    }
+
+    /// Whether sound is passed on. What is held back need not be transcoded.
+    pub(crate) fn sound_passes(&self) -> bool {
+        self.stream.gate.audio()
+    }
+
     /// Publishes a frame. A source that was replaced publishes to nobody.
     pub(crate) fn push_frame(&self, now: Instant, media: Media) -> Arc<Frame> {
         self.push_layer(now, Layer::High, media)
     }
 
     /// Publishes a frame of a layer.
-    pub(crate) fn push_layer(&self, now: Instant, layer: Layer, media: Media) -> Arc<Frame> {
+    pub(crate) fn push_layer(&self, now: Instant, layer: Layer, mut media: Media) -> Arc<Frame> {
         let index = self.next_index.fetch_add(1, Ordering::Relaxed);
-        let frame = Arc::new(Frame::new(self.id, index, layer, media));
         if !self.is_current() {
-            return frame;
+            return Arc::new(Frame::new(self.id, index, layer, media));
         }
-        self.note_time(frame.time());
-        let passes = match &frame.media {
-            Media::Video { unit, .. } => self.stream.gate.video(Form::Frames, layer, unit.keyframe),
-            Media::Audio(_) => self.stream.gate.audio(),
+        // Held to the end: what is made up for a missing track must not come in between.
+        let mut filler = lock(&self.stream.filler);
+        let passes = match &mut media {
+            Media::Video { unit, .. } => {
+                let passes = self.stream.gate.video(Form::Frames, layer, unit.keyframe);
+                if passes {
+                    filler.admit_picture(self.time_at(now), layer, unit);
+                }
+                passes
+            }
+            Media::Audio(frame) => self.stream.gate.audio() && filler.admit_sound(self.time_at(now), frame),
         };
+        let frame = Arc::new(Frame::new(self.id, index, layer, media));
+        self.note_time(frame.time());
         let passed = Passed::of_frame(&frame.media, layer);
         if !passes {
             self.count(now, NativeForm::Frames, passed, Pushed::default());
@@ -616,7 +654,7 @@ impl Drop for Publication {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Probe, picture};
+    use super::super::testing::{Probe, aac_frame, picture};
     use super::*;
 
     #[test]
@@ -627,6 +665,23 @@ mod tests {
         publication.source().push_frame(Instant::now(), picture(40, false));
         assert_eq!(publication.source().stream().catch_up().len(), 2);
         assert_eq!(probe.keyframe_requests(), 0);
+    }
+
+    #[test]
+    fn a_joiner_while_the_picture_stands_still_gets_it_at_the_time_of_the_sound() {
+        let probe = Probe::new();
+        let publication = probe.publish();
+        let source = publication.source();
+        source.push_frame(Instant::now(), picture(0, true));
+        source.push_frame(Instant::now(), picture(40, false));
+        source.push_frame(Instant::now(), aac_frame(900));
+        let times = || {
+            let cached = source.stream().catch_up();
+            cached.iter().map(|frame| (frame.index, frame.time().get() / 1_000)).collect::<Vec<_>>()
+        };
+        assert_eq!(times(), [(0, 0), (1, 40)], "as they are while both tracks go on");
+        source.push_frame(Instant::now(), aac_frame(60_000));
+        assert_eq!(times(), [(0, 59_960), (1, 60_000)]);
     }
 
     #[test]

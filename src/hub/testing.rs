@@ -55,7 +55,7 @@ impl Probe {
             opus: queqiao_transcode::OpusSettings::default(),
             aac: queqiao_transcode::AacSettings::default(),
         };
-        let hub = Hub::new(settings, transcode::Pool::start(1).unwrap());
+        let hub = Hub::new(settings, transcode::Pool::start(1).unwrap()).unwrap();
         let demo = Demo::Present(Loopback::prove([]).unwrap());
         let apps = Apps::new([], demo).unwrap();
         let grant = apps

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use queqiao_media::frame::{OpusPacket, RtpPacket};
 use queqiao_media::layers::{Layer, LayerSet, PerLayer};
-use queqiao_media::rtp::{H264Depacketizer, Item, JitterBuffer, OpusReceiver, Unit, Waits};
+use queqiao_media::rtp::{H264Depacketizer, Item, JitterBuffer, OpusReceiver, Pause, Unit, Waits};
 use queqiao_transcode::OpusToAac;
 use tracing::{debug, warn};
 
@@ -22,7 +22,17 @@ struct Video {
 struct Audio {
     jitter: JitterBuffer<48_000>,
     receiver: OpusReceiver,
+    pause: Pause,
     transcoder: Handle,
+}
+
+impl Audio {
+    fn poll_timeout(&self) -> Option<Instant> {
+        match (self.jitter.poll_timeout(), self.pause.poll_timeout()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
 }
 
 /// Derives frames from the RTP of one source while someone wants them.
@@ -58,7 +68,7 @@ impl ToFrames {
 
     /// Takes an audio packet.
     pub(crate) fn audio(&mut self, now: Instant, packet: RtpPacket<48_000>) {
-        if !self.source.frames_wanted() {
+        if !self.source.frames_wanted() || !self.source.sound_passes() {
             self.audio = None;
             return;
         }
@@ -75,7 +85,7 @@ impl ToFrames {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let layers = self.video.iter().filter_map(|(_, video)| video.as_ref());
         let video = layers.filter_map(|video| video.jitter.poll_timeout());
-        let audio = self.audio.as_ref().and_then(|audio| audio.jitter.poll_timeout());
+        let audio = self.audio.as_ref().and_then(Audio::poll_timeout);
         video.chain(audio).min()
     }
 
@@ -118,9 +128,18 @@ impl ToFrames {
     fn poll_audio(audio: &mut Audio, now: Instant, opus: &mut Vec<OpusPacket>) {
         while let Some(item) = audio.jitter.poll(now) {
             audio.receiver.push(item, opus);
+            let came = !opus.is_empty();
             for packet in opus.drain(..) {
                 audio.transcoder.push(Input::Opus(packet));
             }
+            if let Some((end, empty)) = audio.receiver.latest()
+                && came
+            {
+                audio.pause.packet(now, end, empty);
+            }
+        }
+        if let Some(until) = audio.pause.poll(now) {
+            audio.transcoder.push(Input::NothingUntil(until));
         }
     }
 
@@ -136,14 +155,23 @@ impl ToFrames {
         let source = Arc::clone(&self.source);
         let mut frames = Vec::new();
         let transcoder = self.source.pool().open(Box::new(move |input| {
-            let Input::Opus(packet) = input else { return };
-            if let Err(error) = transcoder.push(&packet, &mut frames) {
+            let done = match input {
+                Input::Opus(packet) => transcoder.push(&packet, &mut frames),
+                Input::NothingUntil(until) => transcoder.advance(until, &mut frames),
+                Input::Aac(_) => return,
+            };
+            if let Err(error) = done {
                 debug!(%error, "an Opus packet was skipped");
             }
             for frame in frames.drain(..) {
                 source.push_frame(Instant::now(), Media::Audio(frame));
             }
         }))?;
-        Some(Audio { jitter: JitterBuffer::new(Waits::AUDIO), receiver: OpusReceiver::default(), transcoder })
+        Some(Audio {
+            jitter: JitterBuffer::new(Waits::AUDIO),
+            receiver: OpusReceiver::default(),
+            pause: Pause::default(),
+            transcoder,
+        })
     }
 }

@@ -83,6 +83,10 @@ impl ToRtp {
     }
 
     fn push_audio(&mut self, frame: &AacFrame) {
+        if !self.source.sound_passes() {
+            self.audio = None;
+            return;
+        }
         if self.audio.is_none() {
             self.audio = self.start_audio();
         }
@@ -104,6 +108,9 @@ impl ToRtp {
         let mut opus = Vec::new();
         self.source.pool().open(Box::new(move |input| {
             let Input::Aac(frame) = input else { return };
+            if let Err(error) = transcoder.prepare_for_loss(source.loss(Instant::now())) {
+                debug!(%error, "the encoder cannot prepare for loss");
+            }
             if let Err(error) = transcoder.push(&frame, &mut opus) {
                 debug!(%error, "an AAC frame was skipped");
             }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use queqiao_media::frame::{AacFrame, OpusPacket};
+use queqiao_media::time::StreamTime;
 use tracing::{debug, error};
 
 /// Audio waiting for one thread. Some 20 s of one stream, or 100 ms of two hundred: beyond that the machine is
@@ -17,6 +18,8 @@ const QUEUE: usize = 1_024;
 pub(crate) enum Input {
     Aac(AacFrame),
     Opus(OpusPacket),
+    /// No packet of Opus has come for the time up to this one.
+    NothingUntil(StreamTime),
 }
 
 /// The transcoding of one track. Dropped on its own thread.

@@ -36,7 +36,7 @@ impl House {
             opus: OpusSettings::default(),
             aac: AacSettings::default(),
         };
-        let hub = Hub::new(settings, transcode::Pool::start(1).unwrap());
+        let hub = Hub::new(settings, transcode::Pool::start(1).unwrap()).unwrap();
         let local = "127.0.0.1:0".parse().unwrap();
         let (sender, notices) = unbounded_channel();
         let config = rtc::Config { listen: local, public_ips: Vec::new(), workers: 1, max_sessions };

@@ -102,18 +102,51 @@ export function rectangles(code) {
   return list;
 }
 
+/** How finely {@link texture} divides the lower half, and how bright it gets: never so much that it reads as a flash. */
+const TEXTURE = { columns: 24, rows: 16, brightest: 76 };
+
+/**
+ * What makes pictures cost an encoder its whole bitrate: the area that flashes, divided into cells of which each is another
+ * shade of dark in every picture. Painted over a code without a flash.
+ * @param {number} number of the frame
+ * @returns {{ left: number, top: number, width: number, height: number, luma: number }[]}
+ */
+export function texture(number) {
+  const { columns, rows, brightest } = TEXTURE;
+  const [width, height] = [FLASH.width / columns, FLASH.height / rows];
+  const list = [];
+  let state = (number + 1) >>> 0;
+  for (let i = 0; i < columns * rows; i += 1) {
+    // Marsaglia's xorshift: repeatable, and unlike from picture to picture.
+    state = Math.imul(state ^ (state << 13), 0x9e3779b1) >>> 0;
+    state = (state ^ (state >>> 17)) >>> 0;
+    const luma = BLACK + (state % (brightest - BLACK));
+    list.push({ left: FLASH.left + (i % columns) * width, top: FLASH.top + Math.floor(i / columns) * height, width, height, luma });
+  }
+  return list;
+}
+
+/**
+ * Fills rectangles of a luma plane.
+ * @param {Uint8Array} plane @param {number} width @param {number} height
+ * @param {ReturnType<typeof rectangles>} list
+ */
+export function fill(plane, width, height, list) {
+  for (const r of list) {
+    const x0 = Math.round(r.left * width);
+    const x1 = Math.round((r.left + r.width) * width);
+    const y1 = Math.round((r.top + r.height) * height);
+    for (let y = Math.round(r.top * height); y < y1; y += 1) plane.fill(r.luma, y * width + x0, y * width + x1);
+  }
+}
+
 /**
  * Paints a code into a luma plane.
  * @param {Uint8Array} plane @param {number} width @param {number} height @param {Code} code
  */
 export function paint(plane, width, height, code) {
   plane.fill(GREY, 0, width * height);
-  for (const r of rectangles(code)) {
-    const x0 = Math.round(r.left * width);
-    const x1 = Math.round((r.left + r.width) * width);
-    const y1 = Math.round((r.top + r.height) * height);
-    for (let y = Math.round(r.top * height); y < y1; y += 1) plane.fill(r.luma, y * width + x0, y * width + x1);
-  }
+  fill(plane, width, height, rectangles(code));
 }
 
 /**

@@ -93,16 +93,17 @@ export class Browser {
   /**
    * Watches by WHEP.
    * @param {Parameters<Watch>[0]} options
+   * @param {import('playwright-core').Page} [tab] the page to do it in
    */
-  async watch(options) {
-    const page = await this.tab();
+  async watch(options, tab) {
+    const page = tab ?? (await this.tab());
     const started = (await clientOf(page)).evaluateHandle((client, o) => client.watch(o), options);
     return new Viewer(page, /** @type {any} */ (await orClose(page, started)));
   }
 
   /** Watches as soon as there is a publisher. @param {Parameters<Watch>[0]} options @param {number} [ms] */
   async watchWhenLive(options, ms = 5000) {
-    return until('a stream to watch', ms, () => this.watch(options).catch(onlyWhen404));
+    return this.watch({ ...options, patience: ms });
   }
 }
 
@@ -127,12 +128,6 @@ async function orClose(page, started) {
     await page.close();
     throw error;
   }
-}
-
-/** @param {unknown} error @returns {null} */
-function onlyWhen404(error) {
-  if (error instanceof Error && error.message.includes('HTTP 404')) return null;
-  throw error;
 }
 
 /** A page that publishes or watches. */

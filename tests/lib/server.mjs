@@ -99,12 +99,12 @@ export class Server {
 /**
  * Starts a server on free ports; it is stopped, and its exit checked, with the scope.
  * @param {import('./scope.mjs').Scope} scope
- * @param {{ config?: string, env?: Record<string, string> }} [options] `config` is the text of a TOML file
+ * @param {{ config?: string, env?: Record<string, string>, program?: string }} [options] `config` is the text of a TOML file
  */
-export async function startServer(scope, { config, env = {} } = {}) {
+export async function startServer(scope, { config, env = {}, program = binary() } = {}) {
   const args = ['serve', '--http', '127.0.0.1:0', '--rtmp', '127.0.0.1:0', '--rtc', '127.0.0.1:0'];
   if (config !== undefined) args.push('--config', writeConfig(scope, config));
-  const child = scope.spawn(binary(), args, { env: { ...environment(), RUST_BACKTRACE: '1', ...env } });
+  const child = scope.spawn(program, args, { env: { ...environment(), RUST_BACKTRACE: '1', ...env } });
   let out = '';
   child.reader(1).setEncoding('utf8').on('data', (text) => (out += text));
   const ready = await until('the ready line', START_MS, () => {

@@ -6,6 +6,8 @@ import { CLOCK_MODULUS, FLASH_FRAMES, paint } from './barcode.mjs';
 import { synthesize } from './sound.mjs';
 import { tools } from './tools.mjs';
 
+/** How evenly pictures and sound are handed over. */
+const TICK_MS = 4;
 /** Frames that an encoder gets before it is ready. */
 const FIRST_FRAMES = 2;
 /** In case that it wants more: one more as often as this. */
@@ -61,13 +63,15 @@ export class Source {
       while (this.painted < Math.floor(due) + 1) {
         if (video?.writable) video.write(this.#frame(this.painted));
         this.painted += 1;
-        const until = Math.round((this.painted * this.rate) / this.fps);
-        if (audio?.writable) audio.write(this.#sound(samples, until - samples));
-        samples = until;
       }
+      // Sound comes evenly, as from a microphone: in lumps as long as pictures a browser would hold it back for longer than the
+      // picture, and take many seconds to bring both together.
+      const until = Math.round((due * this.rate) / this.fps);
+      if (audio?.writable && until > samples) audio.write(this.#sound(samples, until - samples));
+      samples = Math.max(samples, until);
     };
     step();
-    this.timer = setInterval(step, 250 / this.fps);
+    this.timer = setInterval(step, TICK_MS);
   }
 
   /** @param {number} index */

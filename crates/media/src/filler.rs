@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::aac;
 use crate::frame::{AacFrame, AccessUnit};
 use crate::h264::{BlackPictures, ParameterSets};
+use crate::layers::{Layer, PerLayer};
 use crate::time::StreamTime;
 
 /// How long sound that is not held back may be missing before silence takes its place. Longer than the buffers of
@@ -19,6 +20,9 @@ pub const QUIET: StreamTime = StreamTime::new(1_000_000);
 
 /// The distance of black pictures. Nobody sees them change, and players wait longer for a picture.
 const PICTURE_INTERVAL: StreamTime = StreamTime::new(1_000_000);
+
+/// The shortest distance of black keyframes, whoever asks for one.
+const KEYFRAME_INTERVAL: StreamTime = StreamTime::new(500_000);
 
 /// The most time of silence that is made at once, and the longest hole that is filled: what is longer was heard by
 /// nobody.
@@ -51,7 +55,7 @@ pub enum Need {
 #[derive(Debug, Default)]
 pub struct Filler {
     sound: Sound,
-    picture: Picture,
+    pictures: PerLayer<Picture>,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +86,8 @@ struct Picture {
     lag: Option<StreamTime>,
     /// While the latest picture is black.
     black: Option<BlackPictures>,
+    /// The time of the latest black keyframe.
+    keyframe: Option<StreamTime>,
 }
 
 impl Filler {
@@ -106,9 +112,9 @@ impl Filler {
         true
     }
 
-    /// Lets a picture through that came at `now`, later than black ones where it would be shown before them.
-    pub fn admit_picture(&mut self, now: StreamTime, unit: &mut AccessUnit) {
-        let picture = &mut self.picture;
+    /// Lets a picture of `layer` through that came at `now`, later than black ones where it would be shown before them.
+    pub fn admit_picture(&mut self, now: StreamTime, layer: Layer, unit: &mut AccessUnit) {
+        let picture = self.pictures.get_mut(layer);
         picture.lag = Some((now - unit.dts).clamp(StreamTime::ZERO, MAX_LAG));
         if picture.params.as_ref().is_none_or(|params| !Arc::ptr_eq(params, &unit.params)) {
             picture.params = Some(Arc::clone(&unit.params));
@@ -150,13 +156,19 @@ impl Filler {
         sound.end = Some(sound.end.map_or(end, |before| before.max(end)));
     }
 
-    /// The black picture that is due at `now`; a keyframe where one is wanted. Only a picture that is held back turns black:
+    /// The black picture of `layer` that is due at `now`; a keyframe where one is wanted and the last one is half a second ago. Only a picture that is held back turns black:
     /// one that fails to come stays what it is.
-    pub fn fill_picture(&mut self, now: StreamTime, need: Need, keyframe: bool) -> Option<AccessUnit> {
+    pub fn fill_picture(
+        &mut self,
+        now: StreamTime,
+        layer: Layer,
+        need: Need,
+        keyframe: bool,
+    ) -> Option<AccessUnit> {
         if need != Need::Held {
             return None;
         }
-        let picture = &mut self.picture;
+        let picture = self.pictures.get_mut(layer);
         let time = now - picture.lag.unwrap_or(FIRST_LAG);
         let time = picture.latest.map_or(time, |latest| time.max(latest + TICK));
         let size = || {
@@ -164,6 +176,8 @@ impl Filler {
             info.map_or(DEFAULT_SIZE, |info| (info.width, info.height))
         };
         let due = picture.latest.is_none_or(|latest| time - latest >= PICTURE_INTERVAL);
+        let rested = picture.keyframe.is_none_or(|last| time - last >= KEYFRAME_INTERVAL);
+        let keyframe = keyframe && rested;
         let unit = match &mut picture.black {
             Some(black) if due || keyframe => black.next(time, keyframe),
             Some(_) => return None,
@@ -172,6 +186,9 @@ impl Filler {
                 picture.black.insert(BlackPictures::new(width, height)).next(time, true)
             }
         };
+        if unit.keyframe {
+            picture.keyframe = Some(time);
+        }
         picture.latest = Some(time);
         Some(unit)
     }
@@ -281,10 +298,10 @@ mod tests {
     #[test]
     fn a_picture_that_is_held_back_turns_black_in_its_own_size_and_goes_on_once_a_second() {
         let mut filler = Filler::default();
-        filler.admit_picture(at(40), &mut picture(at(0), true));
+        filler.admit_picture(at(40), Layer::High, &mut picture(at(0), true));
         let mut made = Vec::new();
         for now in (100..=3_100).step_by(50) {
-            made.extend(filler.fill_picture(at(now), Need::Held, false));
+            made.extend(filler.fill_picture(at(now), Layer::High, Need::Held, false));
         }
         let times: Vec<_> = made.iter().map(|unit| (unit.dts.get() / MS, unit.keyframe)).collect();
         assert_eq!(times, [(60, true), (1_060, false), (2_060, false), (3_060, false)]);
@@ -293,31 +310,49 @@ mod tests {
         let bytes: usize = made.iter().skip(1).flat_map(|unit| &unit.nals).map(Bytes::len).sum();
         assert!(bytes < 3 * 16, "{bytes} bytes in three seconds");
 
-        let joined = filler.fill_picture(at(3_150), Need::Held, true).unwrap();
+        let joined = filler.fill_picture(at(3_150), Layer::High, Need::Held, true).unwrap();
         assert!(joined.keyframe, "who joins can begin at once");
+        assert!(
+            filler.fill_picture(at(3_200), Layer::High, Need::Held, true).is_none(),
+            "but not everybody for himself"
+        );
     }
 
     #[test]
     fn the_picture_comes_back_after_the_black_ones_even_if_it_was_taken_before() {
         let mut filler = Filler::default();
-        filler.admit_picture(at(40), &mut picture(at(0), true));
-        filler.fill_picture(at(2_040), Need::Held, false).unwrap();
+        filler.admit_picture(at(40), Layer::High, &mut picture(at(0), true));
+        filler.fill_picture(at(2_040), Layer::High, Need::Held, false).unwrap();
         let mut shown = Vec::new();
         for time in [1_990, 2_000, 2_033] {
             let mut unit = picture(at(time), time == 1_990);
-            filler.admit_picture(at(time + 40), &mut unit);
+            filler.admit_picture(at(time + 40), Layer::High, &mut unit);
             shown.push((unit.dts.get() / MS, unit.pts.get() / MS));
         }
         assert_eq!(shown, [(2_001, 2_001), (2_002, 2_002), (2_033, 2_033)]);
-        assert!(filler.fill_picture(at(2_080), Need::Live, true).is_none());
+        assert!(filler.fill_picture(at(2_080), Layer::High, Need::Live, true).is_none());
+    }
+
+    #[test]
+    fn every_layer_comes_back_by_itself() {
+        let mut filler = Filler::default();
+        for layer in [Layer::Low, Layer::High] {
+            filler.admit_picture(at(40), layer, &mut picture(at(0), true));
+            assert!(filler.fill_picture(at(100), layer, Need::Held, false).unwrap().keyframe);
+        }
+        filler.admit_picture(at(240), Layer::High, &mut picture(at(200), true));
+        assert!(
+            filler.fill_picture(at(250), Layer::Low, Need::Held, false).is_none(),
+            "still black, and lately"
+        );
     }
 
     #[test]
     fn a_picture_that_fails_to_come_stays_what_it_is() {
         let mut filler = Filler::default();
-        filler.admit_picture(at(40), &mut picture(at(0), true));
+        filler.admit_picture(at(40), Layer::High, &mut picture(at(0), true));
         for now in (100..=10_000).step_by(50) {
-            assert!(filler.fill_picture(at(now), Need::Live, true).is_none());
+            assert!(filler.fill_picture(at(now), Layer::High, Need::Live, true).is_none());
         }
     }
 }

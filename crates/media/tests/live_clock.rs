@@ -111,11 +111,13 @@ fn after_a_stall_both_tracks_are_live_as_soon_as_the_burst_is_in() {
 
 #[test]
 fn jitter_of_300_ms_read_five_times_a_second_holds_nothing_back() {
-    let jitter = |sent: i64| sent + 20 + (sent / 20 * 7_919 % 31) * 10;
+    // Now and then nothing moves for 300 ms.
+    let jitter = |sent: i64| (sent + 20).max(sent / 1_700 * 1_700 + 320);
     let (outs, clock) = run(&messages(600_000), |sent| (jitter(sent) + 199) / 200 * 200);
+    assert!(outs.iter().any(|out| out.behind() > 450), "as late as that gets");
     assert_eq!(clock.counters().late, 0);
     assert_eq!((clock.counters().stalls, clock.counters().moves, clock.repairs()), (0, 0, 0));
-    assert!(outs.iter().all(|out| (-300..=500).contains(&out.behind())));
+    assert!(outs.iter().all(|out| (-400..=600).contains(&out.behind())));
     assert_never_back(&outs);
 }
 
@@ -134,17 +136,21 @@ fn a_path_that_becomes_slower_for_good_is_accepted_within_600_ms() {
 
 #[test]
 fn a_path_that_catches_up_slowly_holds_nothing_back_for_longer_than_two_seconds() {
-    // A backlog of 10 s that shrinks by a fifth of the time.
-    let (outs, _) = run(&messages(200_000), |sent| {
-        if sent < 10_000 { sent + 20 } else { (20_000 + (sent - 10_000) * 5 / 6).max(sent + 20) }
-    });
-    for kind in [Audio, Video] {
-        let lives: Vec<_> = live_since(&outs, 20_000, kind).map(|out| out.arrival).collect();
-        assert!(lives.windows(2).all(|pair| pair[1] - pair[0] <= 2_100));
-        assert!(outs.iter().filter_map(|out| out.time.map(|_| out.behind())).all(|behind| behind >= -650));
-        assert!(live_since(&outs, 85_000, kind).all(|out| out.behind().abs() < 650), "live in the end");
+    // A backlog of 10 s that is delivered at 1.2 times and at twice real time.
+    for (numerator, denominator) in [(5, 6), (1, 2)] {
+        let (outs, _) = run(&messages(200_000), |sent| match sent {
+            ..10_000 => sent + 20,
+            _ => (20_000 + (sent - 10_000) * numerator / denominator).max(sent + 20),
+        });
+        for kind in [Audio, Video] {
+            let lives: Vec<_> = live_since(&outs, 19_000, kind).map(|out| out.arrival).collect();
+            assert!(lives[0] < 22_100, "{kind:?}");
+            assert!(lives.windows(2).all(|pair| pair[1] - pair[0] <= 2_100), "{kind:?}");
+            assert!(live_since(&outs, 0, kind).all(|out| out.behind() >= -650), "{kind:?}");
+            assert!(live_since(&outs, 85_000, kind).all(|out| out.behind().abs() < 650), "live in the end");
+        }
+        assert_never_back(&outs);
     }
-    assert_never_back(&outs);
 }
 
 #[test]

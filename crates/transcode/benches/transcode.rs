@@ -30,12 +30,22 @@ fn main() {
         ("HE-AAC 48k stereo -> Opus", aac(ObjectType::HeV1, 48_000, 2, 64_000)),
     ];
     for (name, frames) in &inputs {
-        to_opus(name, "default", OpusSettings::default(), frames);
+        to_opus(name, "default", OpusSettings::default(), 0.0, frames);
+    }
+    for loss in [0.05, 0.15] {
+        let name = format!("redundant, {:.0} % loss", loss * 100.0);
+        to_opus(inputs[0].0, &name, OpusSettings::default(), loss, &inputs[0].1);
     }
     for application in [Application::LowDelay, Application::Audio, Application::Voip] {
         for complexity in [0, 1, 2, 3, 5, 8, 10] {
             let settings = OpusSettings { application, complexity, ..OpusSettings::default() };
-            to_opus(inputs[0].0, &format!("{application:?} complexity {complexity}"), settings, &inputs[0].1);
+            to_opus(
+                inputs[0].0,
+                &format!("{application:?} complexity {complexity}"),
+                settings,
+                0.0,
+                &inputs[0].1,
+            );
         }
     }
     println!();
@@ -57,8 +67,9 @@ fn main() {
     }
 }
 
-fn to_opus(name: &str, settings_name: &str, settings: OpusSettings, frames: &[AacFrame]) {
+fn to_opus(name: &str, settings_name: &str, settings: OpusSettings, loss: f32, frames: &[AacFrame]) {
     let mut transcoder = AacToOpus::new(settings).unwrap();
+    transcoder.prepare_for_loss(loss).unwrap();
     let mut out = Vec::with_capacity(100);
     let mut delay = i64::MIN;
     let started = cpu_ns();

@@ -36,8 +36,13 @@ pub struct AacToOpus {
     resampler: Option<Resampler>,
     fifo: Fifo,
     encoder: opus::Encoder,
+    /// What the encoder is prepared for.
+    guard: Guard,
+    /// The one that takes over with the next packet.
+    next_encoder: Option<opus::Encoder>,
     channels: usize,
-    lookahead_us: i64,
+    /// Of the present encoder, in samples.
+    lookahead: i64,
     pcm: Pcm,
     mixed: Vec<f32>,
     resampled: Vec<f32>,
@@ -52,7 +57,7 @@ impl AacToOpus {
     /// [`Error::Opus`] for settings that libopus does not take.
     pub fn new(settings: OpusSettings) -> Result<Self, Error> {
         let channels = if settings.channels == ChannelPolicy::Stereo { 2 } else { 1 };
-        let mut encoder = new_encoder(&settings, channels)?;
+        let mut encoder = new_encoder(&settings, channels, Guard::default())?;
         let lookahead = encoder.get_lookahead()?;
         Ok(Self {
             settings,
@@ -61,8 +66,10 @@ impl AacToOpus {
             resampler: None,
             fifo: Fifo::new(channels, TOLERANCE_US),
             encoder,
+            guard: Guard::default(),
+            next_encoder: None,
             channels,
-            lookahead_us: i64::from(lookahead) * 1_000_000 / i64::from(crate::SAMPLE_RATE),
+            lookahead: lookahead.into(),
             pcm: Pcm::default(),
             mixed: Vec::new(),
             resampled: Vec::new(),
@@ -96,7 +103,26 @@ impl AacToOpus {
         let frame = self.pcm.samples.len() / self.pcm.channels.max(1);
         let resampler = self.resampler.as_ref().map_or(0, |r| r.filter_delay_us() + r.block_delay_us(frame));
         let decoder = i64::from(self.pcm.delay) * 1_000_000 / i64::from(self.pcm.sample_rate.max(1));
-        StreamTime::new(FRAME_US + self.lookahead_us + resampler + decoder).to_duration()
+        StreamTime::new(FRAME_US + lookahead_us(self.lookahead) + resampler + decoder).to_duration()
+    }
+
+    /// Prepares for the share of packets, 0 to 1, that get lost on the way to listeners: from [`LOSS_START`] on packets
+    /// carry the sound of the one before once more (in-band FEC, RFC 6716 section 2.1.7), until it falls below
+    /// [`LOSS_END`]. The change takes place between two packets and is not heard; packets then leave 4 ms later.
+    ///
+    /// # Errors
+    /// [`Error::Opus`], which would be a bug.
+    pub fn prepare_for_loss(&mut self, share: f32) -> Result<(), Error> {
+        let guard = self.guard.follow(share);
+        match (self.guard, guard) {
+            (before, now) if before == now => {}
+            (Guard::Redundant { .. }, Guard::Redundant { percent }) => {
+                self.next_encoder.as_mut().unwrap_or(&mut self.encoder).set_packet_loss_perc(percent)?;
+            }
+            _ => self.next_encoder = Some(new_encoder(&self.settings, self.channels, guard)?),
+        }
+        self.guard = guard;
+        Ok(())
     }
 
     /// What was put right so far.
@@ -147,7 +173,9 @@ impl AacToOpus {
             ChannelPolicy::Follow => self.pcm.channels,
         };
         if channels != self.channels {
-            self.encoder = new_encoder(&self.settings, channels)?;
+            self.encoder = new_encoder(&self.settings, channels, self.guard)?;
+            self.lookahead = self.encoder.get_lookahead()?.into();
+            self.next_encoder = None;
             self.fifo.set_channels(channels);
             self.channels = channels;
         }
@@ -163,17 +191,84 @@ impl AacToOpus {
         while let Some((time, samples)) = self.fifo.pop(FRAME_LEN) {
             let length = self.encoder.encode_float(samples, &mut self.packet)?;
             let data = Bytes::copy_from_slice(self.packet.get(..length).unwrap_or_default());
-            out.push(OpusPacket { time: time - StreamTime::new(self.lookahead_us), data });
+            out.push(OpusPacket { time: time - StreamTime::new(lookahead_us(self.lookahead)), data });
+            self.hand_over()?;
         }
+        Ok(())
+    }
+
+    /// Goes on with the next encoder, if there is one. It looks further ahead, or less far: it begins at such a place that
+    /// its first packet follows the last one without a step.
+    fn hand_over(&mut self) -> Result<(), Error> {
+        let Some(mut next) = self.next_encoder.take() else { return Ok(()) };
+        let lookahead = i64::from(next.get_lookahead()?);
+        if !self.fifo.seek(lookahead - self.lookahead) {
+            // What it wants to hear has not come yet.
+            self.next_encoder = Some(next);
+            return Ok(());
+        }
+        if let Some(heard) = self.fifo.before(WARM_UP) {
+            next.encode_float(heard, &mut self.packet)?;
+        }
+        (self.encoder, self.lookahead) = (next, lookahead);
         Ok(())
     }
 }
 
-fn new_encoder(settings: &OpusSettings, channels: usize) -> Result<opus::Encoder, Error> {
-    let application = match settings.application {
-        Application::Voip => opus::Application::Voip,
-        Application::Audio => opus::Application::Audio,
-        Application::LowDelay => opus::Application::LowDelay,
+fn lookahead_us(samples: i64) -> i64 {
+    samples * 1_000_000 / i64::from(crate::SAMPLE_RATE)
+}
+
+/// Samples of each channel that an encoder hears before its first packet: 10 ms, a frame that libopus takes, and no more
+/// than is left of the frame before.
+const WARM_UP: usize = 480;
+
+/// The loss from which on packets are made redundant. Below it concealment and retransmission do better than bits that
+/// are taken from the sound.
+pub const LOSS_START: f32 = 0.02;
+
+/// The loss below which that ends.
+pub const LOSS_END: f32 = 0.005;
+
+/// The loss, in percent, that the encoder is told of lies between these. Below, libopus leaves the redundancy out;
+/// above, it takes too much from the sound itself.
+const MIN_PERCENT: i32 = 10;
+const MAX_PERCENT: i32 = 25;
+
+/// The step in percent below which the encoder is not told of another loss.
+const PERCENT_STEP: i32 = 3;
+
+/// How redundant packets are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Guard {
+    #[default]
+    None,
+    Redundant {
+        percent: i32,
+    },
+}
+
+impl Guard {
+    fn follow(self, share: f32) -> Self {
+        #[allow(clippy::cast_possible_truncation)] // limited to a percentage
+        let percent = ((share * 100.0).clamp(0.0, 100.0).round() as i32).clamp(MIN_PERCENT, MAX_PERCENT);
+        match self {
+            Self::None if share >= LOSS_START => Self::Redundant { percent },
+            Self::Redundant { .. } if share < LOSS_END => Self::None,
+            Self::Redundant { percent: before } if (percent - before).abs() >= PERCENT_STEP => {
+                Self::Redundant { percent }
+            }
+            same => same,
+        }
+    }
+}
+
+fn new_encoder(settings: &OpusSettings, channels: usize, guard: Guard) -> Result<opus::Encoder, Error> {
+    let application = match (guard, settings.application) {
+        // Only SILK carries redundancy.
+        (Guard::Redundant { .. }, _) | (_, Application::Voip) => opus::Application::Voip,
+        (_, Application::Audio) => opus::Application::Audio,
+        (_, Application::LowDelay) => opus::Application::LowDelay,
     };
     let (layout, bitrate) = match channels {
         1 => (opus::Channels::Mono, settings.bitrate_mono),
@@ -183,5 +278,33 @@ fn new_encoder(settings: &OpusSettings, channels: usize) -> Result<opus::Encoder
     encoder.set_complexity(i32::from(settings.complexity))?;
     encoder.set_bitrate(opus::Bitrate::Bits(i32::try_from(bitrate).unwrap_or(i32::MAX)))?;
     encoder.set_dtx(false)?;
+    if let Guard::Redundant { percent } = guard {
+        encoder.set_signal(opus::Signal::Voice)?;
+        encoder.set_inband_fec(true)?;
+        encoder.set_packet_loss_perc(percent)?;
+    }
     Ok(encoder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redundancy_begins_and_ends_at_different_losses_and_follows_in_steps() {
+        let mut guard = Guard::default();
+        let mut follow = |share: f32| {
+            guard = guard.follow(share);
+            guard
+        };
+        let redundant = |percent| Guard::Redundant { percent };
+        assert_eq!(follow(0.019), Guard::None);
+        assert_eq!(follow(0.02), redundant(MIN_PERCENT));
+        assert_eq!(follow(0.12), redundant(MIN_PERCENT), "too small a step");
+        assert_eq!(follow(0.15), redundant(15));
+        assert_eq!(follow(0.9), redundant(MAX_PERCENT));
+        assert_eq!(follow(0.006), redundant(MIN_PERCENT));
+        assert_eq!(follow(f32::NAN), redundant(MIN_PERCENT));
+        assert_eq!(follow(0.004), Guard::None);
+    }
 }

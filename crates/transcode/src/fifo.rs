@@ -152,6 +152,25 @@ impl Fifo {
         Some((time, taken))
     }
 
+    /// Moves the place from which the next frames are taken, right after some were: forward over frames that wait, or back
+    /// over such that were just taken. Returns whether there are so many.
+    pub(crate) fn seek(&mut self, frames: i64) -> bool {
+        let place = i64::try_from(self.consumed).ok().and_then(|place| place.checked_add(frames));
+        let Some(place) = place.and_then(|place| usize::try_from(place).ok()) else { return false };
+        if place * self.channels > self.samples.len() {
+            return false;
+        }
+        self.consumed = place;
+        self.head = self.head.saturating_add(frames);
+        true
+    }
+
+    /// The frames right before that place, as far as they have not been forgotten.
+    pub(crate) fn before(&self, frames: usize) -> Option<&[f32]> {
+        let start = self.consumed.checked_sub(frames)?;
+        self.samples.get(start * self.channels..self.consumed * self.channels)
+    }
+
     fn len(&self) -> usize {
         (self.samples.len() / self.channels).saturating_sub(self.consumed)
     }
@@ -443,6 +462,21 @@ mod tests {
         let (time, samples) = fifo.pop(150).unwrap();
         assert_eq!((time, samples.len()), (StreamTime::ZERO, 300));
         assert_eq!((samples[199], samples[200]), (0.25, 0.5));
+    }
+
+    #[test]
+    fn frames_can_be_taken_once_more_or_passed_over_and_keep_their_times() {
+        let mut fifo = Fifo::new(2, TOLERANCE_US);
+        let samples: Vec<f32> = (0_u8..200).map(f32::from).collect();
+        fifo.push(StreamTime::ZERO, &samples, &mut Counters::default());
+        fifo.pop(48).unwrap();
+        assert!(fifo.seek(-12) && fifo.before(2).unwrap() == [68.0, 69.0, 70.0, 71.0]);
+        let (time, taken) = fifo.pop(12).unwrap();
+        assert_eq!((time.get(), taken[0]), (750, 72.0));
+        assert!(fifo.seek(12));
+        let (time, taken) = fifo.pop(12).unwrap();
+        assert_eq!((time.get(), taken[0]), (1_250, 120.0));
+        assert!(!fifo.seek(60) && !fifo.seek(-100) && fifo.before(100).is_none());
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod opus_to_aac;
 mod resample;
 mod settings;
 
-pub use aac_to_opus::AacToOpus;
+pub use aac_to_opus::{AacToOpus, LOSS_END, LOSS_START};
 pub use error::Error;
 pub use opus_to_aac::OpusToAac;
 pub use settings::{AacSettings, Application, ChannelPolicy, Counters, OpusSettings};

@@ -17,8 +17,11 @@ use crate::settings::{AacSettings, ChannelPolicy, Counters};
 const MAX_PACKET_LEN: usize = 5_760;
 /// The unit of packet lengths in samples: 2.5 ms.
 const UNIT: usize = 120;
-/// The longest stretch that is concealed, in samples: libopus has faded to silence by then.
-const MAX_CONCEAL: usize = MAX_PACKET_LEN;
+/// The longest stretch that is concealed: libopus has long faded to the background noise by then, and a longer gap is a
+/// jump in time.
+const MAX_CONCEAL_US: i64 = 1_000_000;
+/// The steps in which sound is made up that does not come, in samples: 20 ms.
+const STEP: usize = 960;
 /// What is taken for jitter of timestamps, in microseconds. RTP counts samples, so only a corrected sender report moves
 /// the times; and a packet that is missing, 20 ms, must show.
 const TOLERANCE_US: i64 = 15_000;
@@ -35,6 +38,8 @@ pub struct OpusToAac {
     channels: usize,
     /// Whether packets were reported lost whose place is still to be filled.
     lost: bool,
+    /// What was made up since the last packet, in microseconds.
+    made_up_us: i64,
     pcm: Box<[f32]>,
     counters: Counters,
 }
@@ -54,6 +59,7 @@ impl OpusToAac {
             encoder: new_encoder(&settings, channels)?,
             channels,
             lost: false,
+            made_up_us: 0,
             pcm: vec![0.0; MAX_PACKET_LEN * 2].into_boxed_slice(),
             counters: Counters::default(),
         })
@@ -86,8 +92,27 @@ impl OpusToAac {
             self.counters.bad_frames += 1;
             return self.lose(packet.time, out);
         };
+        self.made_up_us = 0;
         let samples = self.pcm.get(..frames * self.channels).unwrap_or_default();
         self.fifo.push(packet.time, samples, &mut self.counters);
+        self.drain(out)
+    }
+
+    /// Makes up sound as far as `until` where none comes, for a second at most: the background noise in discontinuous
+    /// transmission (RFC 7587 section 3.1.3), else what fades to it. Packets that come for that time are then left out.
+    ///
+    /// # Errors
+    /// [`Error::Fdk`], which would be a bug.
+    pub fn advance(&mut self, until: StreamTime, out: &mut Vec<AacFrame>) -> Result<(), Error> {
+        if self.fifo.end_time().is_none() {
+            return Ok(());
+        }
+        let step_us = to_us(STEP);
+        while self.fifo.gap_us(until) >= step_us && self.made_up_us < MAX_CONCEAL_US {
+            self.counters.made_up += 1;
+            self.made_up_us += step_us;
+            self.append(&[], STEP);
+        }
         self.drain(out)
     }
 
@@ -118,20 +143,21 @@ impl OpusToAac {
         let reported = std::mem::take(&mut self.lost);
         let gap_us = self.fifo.gap_us(time);
         let noticeable = if reported { to_us(UNIT) / 2 } else { TOLERANCE_US };
-        if gap_us <= noticeable || gap_us > to_us(SAMPLE_RATE as usize) {
+        if gap_us <= noticeable || gap_us > MAX_CONCEAL_US {
             return Ok(());
         }
         let missing = (usize::try_from(gap_us).unwrap_or(0) * 48 + UNIT * 500) / 1_000 / UNIT * UNIT;
         // FEC carries no more than the packet right before the next, in the next one's length.
         let recoverable = next.map_or(0, |(_, length)| length.min(missing));
-        let hidden = (missing - recoverable).min(MAX_CONCEAL);
-        if hidden > 0 {
-            self.counters.concealed += 1;
-            self.append(&[], hidden);
+        let mut hidden = missing - recoverable;
+        self.counters.concealed += u64::from(hidden > 0);
+        while hidden > 0 {
+            let length = hidden.min(MAX_PACKET_LEN);
+            self.append(&[], length);
+            hidden -= length;
         }
         if let Some((data, _)) = next
             && recoverable > 0
-            && missing - recoverable <= MAX_CONCEAL
         {
             self.counters.recovered += 1;
             self.append(data, recoverable);

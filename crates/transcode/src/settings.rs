@@ -86,6 +86,8 @@ pub struct Counters {
     pub concealed: u64,
     /// Lost Opus packets that in-band FEC may have brought back (a following packet without FEC conceals instead).
     pub recovered: u64,
+    /// Steps of 20 ms that were made up because nothing came, as in discontinuous transmission.
+    pub made_up: u64,
     /// Samples of silence put in where the input's timestamps had a gap.
     pub filled_samples: u64,
     /// Samples thrown away because their time had already been heard.

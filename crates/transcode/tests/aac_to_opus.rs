@@ -196,3 +196,60 @@ fn the_delay_is_within_the_budget_of_35_ms() {
         assert!(worst <= promised + 100, "{name}: {worst} us, promised {promised} us");
     }
 }
+
+/// Packets of a tone whose listeners begin to lose packets after a second, and no longer do after three.
+fn with_loss_in_between(source: Source, seconds: f64) -> Vec<OpusPacket> {
+    let mut transcoder = AacToOpus::new(OpusSettings::default()).unwrap();
+    let mut out = Vec::new();
+    for frame in source.frames(&tone, 0.0, seconds) {
+        let lossy = (1_000_000..3_000_000).contains(&frame.time.get());
+        transcoder.prepare_for_loss(if lossy { 0.1 } else { 0.0 }).unwrap();
+        transcoder.push(&frame, &mut out).unwrap();
+    }
+    out
+}
+
+#[test]
+fn packets_are_redundant_while_listeners_lose_some() {
+    let packets = with_loss_in_between(Source::lc(48_000, 1), 4.0);
+    // Configurations from 16 on are CELT, which has no in-band FEC (RFC 6716 table 2).
+    let redundant = |packet: &&OpusPacket| packet.data[0] >> 3 < 16;
+    let times: Vec<_> = packets.iter().filter(redundant).map(|packet| packet.time.get() / 1_000).collect();
+    let (first, last) = (*times.first().unwrap(), *times.last().unwrap());
+    assert!((950..1_100).contains(&first) && (2_900..3_100).contains(&last), "from {first} to {last} ms");
+    assert!((95..=105).contains(&times.len()), "{} packets", times.len());
+}
+
+#[test]
+fn the_change_to_redundancy_and_back_is_not_heard() {
+    for channels in [1, 2] {
+        let packets = with_loss_in_between(Source::lc(48_000, channels), 4.0);
+        assert!(steps(packets.iter().map(|packet| packet.time)).iter().all(|&step| step == 20_000));
+        let heard = Heard::opus(&packets, 4.0);
+        for from in [0.9, 1.0, 1.9, 2.9, 3.0] {
+            let (amplitude, share) = heard.amplitude(440.0, from, from + 0.1);
+            assert!((0.4..0.6).contains(&amplitude) && share > 0.9, "{from} s: {amplitude}, {share}");
+        }
+    }
+}
+
+#[test]
+fn what_is_lost_comes_back_with_the_next_packet() {
+    let mut transcoder = AacToOpus::new(OpusSettings::default()).unwrap();
+    transcoder.prepare_for_loss(0.1).unwrap();
+    // Concealment cannot know of a tone that begins in what is lost.
+    let onset = |t: f64| if t < 1.0 { 0.0 } else { tone(t) };
+    let mut packets = Vec::new();
+    for frame in Source::lc(48_000, 1).frames(&onset, 0.0, 2.0) {
+        transcoder.push(&frame, &mut packets).unwrap();
+    }
+    let lost = packets.iter().position(|packet| packet.time.get() > 990_000).unwrap();
+    let mut decoder = opus::Decoder::new(48_000, opus::Channels::Mono).unwrap();
+    let mut pcm = vec![0.0_f32; 960];
+    for packet in &packets[..lost] {
+        decoder.decode_float(&packet.data, &mut pcm, false).unwrap();
+    }
+    decoder.decode_float(&packets[lost + 1].data, &mut pcm, true).unwrap();
+    let peak = pcm.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    assert!(peak > 0.2, "{peak}");
+}

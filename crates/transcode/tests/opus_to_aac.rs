@@ -1,7 +1,7 @@
 //! Sound and time across Opus to AAC.
 
 #![cfg(feature = "fdk-aac")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_precision_loss)]
 
 mod common;
 
@@ -148,6 +148,61 @@ fn dtx_of_400_ms_is_bridged() {
     assert!(even(&frames), "{counters:?}");
     let late = Heard::aac(&frames, 1.0).lateness_ms(&chirp);
     assert!(late.abs() < 3.0, "{late} ms");
+}
+
+#[test]
+fn sound_that_is_not_sent_is_made_up_step_by_step_and_goes_on_in_its_place() {
+    let packets = opus_packets(&chirp, Mono, 960, 0.0, 1.5);
+    let (mut transcoder, mut out) = (OpusToAac::new(AacSettings::default()).unwrap(), Vec::new());
+    transcoder.advance(StreamTime::new(5_000_000), &mut out).unwrap();
+    assert!(out.is_empty(), "nothing has begun");
+    let mut late = 0;
+    for (n, packet) in packets.iter().enumerate() {
+        if (2..22).contains(&n) {
+            transcoder.advance(packet.time - StreamTime::new(60_000), &mut out).unwrap();
+        } else {
+            transcoder.push(packet, &mut out).unwrap();
+        }
+        let end = out.last().map_or(packet.time, |frame| frame.time);
+        late = late.max((packet.time - end).get());
+    }
+    assert!(even(&out));
+    assert!(late < 150_000, "{late} us behind: a player would wait");
+    let counters = transcoder.counters();
+    assert!(counters.made_up >= 16 && counters.filled_samples == 0, "{counters:?}");
+    let late = Heard::aac(&out, 1.0).lateness_ms(&chirp);
+    assert!(late.abs() < 3.0, "{late} ms");
+}
+
+#[test]
+fn what_is_made_up_ends_after_a_second() {
+    let (mut transcoder, mut out) = (OpusToAac::new(AacSettings::default()).unwrap(), Vec::new());
+    transcoder.push(&opus_packets(&tone, Mono, 960, 0.0, 0.02)[0], &mut out).unwrap();
+    transcoder.advance(StreamTime::new(3_600_000_000), &mut out).unwrap();
+    assert!((45..50).contains(&out.len()), "{} frames", out.len());
+}
+
+#[test]
+fn a_long_loss_fades_without_a_click() {
+    for gone in [10, 25, 40] {
+        let mut packets = opus_packets(&tone, Mono, 960, 0.0, 2.0);
+        for packet in &mut packets[30..30 + gone] {
+            packet.data = Bytes::new();
+        }
+        let (frames, counters) = transcode(&packets);
+        assert!(even(&frames) && counters.filled_samples == 0, "{counters:?}");
+        let heard = Heard::aac(&frames, 2.0);
+        let steepest = |samples: &[f64]| {
+            samples.windows(2).fold(0.0_f64, |most, pair| most.max((pair[1] - pair[0]).abs()))
+        };
+        let usual = steepest(&heard.0[0][12_000..24_000]);
+        let worst = steepest(&heard.0[0][24_000..80_000]);
+        assert!(worst < 3.0 * usual, "{gone} packets: a step of {worst}, {usual} in the tone itself");
+        if gone > 10 {
+            let left = heard.peak(0.6 + 0.3, 0.6 + 0.02 * (gone as f64) - 0.05);
+            assert!(left < 0.1, "{gone} packets: {left}");
+        }
+    }
 }
 
 #[test]

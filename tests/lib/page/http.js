@@ -9,6 +9,9 @@
  * @property {() => Promise<number>} end ends the session, gives the HTTP status
  */
 
+/** How often a stream is asked for that is not there yet. */
+const ASK_AGAIN_MS = 50;
+
 /** An HTTP answer that is not a session. */
 export class Refused extends Error {
   /** @param {number} status @param {string} body @param {string | null} retryAfter */
@@ -32,20 +35,26 @@ function gathered(peer) {
  * Offers, and takes the answer.
  * @param {RTCPeerConnection} peer
  * @param {string} url
- * @param {{ token?: string, viaPort?: number }} [options] `viaPort` replaces the port of every candidate in the
- * answer, so that packets pass a relay
+ * @param {{ token?: string, viaPort?: number, patience?: number }} [options] `viaPort` replaces the port of every candidate in the
+ * answer, so that packets pass a link; `patience` is how many milliseconds to ask again while there is no such stream
  * @returns {Promise<Session>}
  */
-export async function exchange(peer, url, { token, viaPort } = {}) {
+export async function exchange(peer, url, { token, viaPort, patience = 0 } = {}) {
   await peer.setLocalDescription();
   await gathered(peer);
   /** @type {Record<string, string>} */
   const authorization = token ? { authorization: `Bearer ${token}` } : {};
-  const response = await fetch(url, {
+  const ask = () => fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/sdp', ...authorization },
     body: peer.localDescription?.sdp ?? '',
   });
+  const deadline = performance.now() + patience;
+  let response = await ask();
+  while (response.status === 404 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    response = await ask();
+  }
   let answer = await response.text();
   if (response.status !== 201) throw new Refused(response.status, answer, response.headers.get('retry-after'));
   if (viaPort) answer = answer.replace(/^(a=candidate:(?:\S+ ){5})\d+/gm, `$1${viaPort}`);

@@ -1,5 +1,5 @@
 /** Publishes the test source by WHIP: a canvas that carries the bar code and a WebAudio graph that plays the sound. */
-import { CLOCK_MODULUS, FLASH_FRAMES, GREY, rectangles } from '../barcode.mjs';
+import { CLOCK_MODULUS, FLASH_FRAMES, GREY, rectangles, texture } from '../barcode.mjs';
 import { BEEP_HZ, BEEP_LEVEL, BEEP_SECONDS, TONE_LEVEL } from '../sound.mjs';
 import { exchange, statsOf } from './http.js';
 
@@ -16,36 +16,75 @@ function oscillator(audio, hz, level, out) {
 }
 
 /**
- * The test source of this page.
- * @param {{ tone: number, fps: number, width: number, height: number, firstNumber: number }} options
+ * A recording that repeats. Nothing is heard of it before `start` is called.
+ * @param {AudioContext} audio @param {string} speech 16-bit samples at the context's rate, base64 @param {AudioNode} out
  */
-export function makeSource({ tone, fps, width, height, firstNumber }) {
+function speaker(audio, speech, out) {
+  const text = atob(speech);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = text.charCodeAt(i);
+  const samples = Float32Array.from(new Int16Array(bytes.buffer), (value) => value / 32768);
+  const buffer = new AudioBuffer({ length: samples.length, sampleRate: audio.sampleRate });
+  buffer.copyToChannel(samples, 0);
+  const node = new AudioBufferSourceNode(audio, { buffer, loop: true });
+  node.connect(out);
+  return node;
+}
+
+/**
+ * The tone of the test source, with a beep at each second from a moment on.
+ * @param {AudioContext} audio @param {number} tone @param {AudioNode} out @param {number} start
+ * @returns {() => void} schedules what is due soon
+ */
+function beepingTone(audio, tone, out, start) {
+  oscillator(audio, tone, TONE_LEVEL, out);
+  const beep = oscillator(audio, BEEP_HZ, 0, out);
+  let scheduled = 0;
+  return () => {
+    for (; scheduled < audio.currentTime - start + AHEAD; scheduled += 1) {
+      beep.gain.setValueAtTime(BEEP_LEVEL, start + scheduled);
+      beep.gain.setValueAtTime(0, start + scheduled + BEEP_SECONDS);
+    }
+  };
+}
+
+/**
+ * The test source of this page.
+ * @param {object} options
+ * @param {number} options.tone
+ * @param {number} options.fps
+ * @param {number} options.width
+ * @param {number} options.height
+ * @param {number} options.firstNumber
+ * @param {boolean} [options.textured] whether pictures are hard to compress, and do not flash
+ * @param {string} [options.speech] instead of tone and beeps: 16-bit samples at 48 kHz, base64
+ */
+export function makeSource({ tone, fps, width, height, firstNumber, textured = false, speech }) {
   const audio = new AudioContext({ sampleRate: 48_000 });
   const destination = new MediaStreamAudioDestinationNode(audio, { channelCount: 1 });
-  oscillator(audio, tone, TONE_LEVEL, destination);
-  const beep = oscillator(audio, BEEP_HZ, 0, destination);
   const canvas = document.createElement('canvas');
   Object.assign(canvas, { width, height });
   document.body.append(canvas);
   const context = canvas.getContext('2d');
   const video = canvas.captureStream(0).getVideoTracks()[0];
   if (!context || !video) throw new Error('no canvas');
+  // This takes its time, which must not pass between the start of the picture and that of the sound.
+  const speaking = speech === undefined ? null : speaker(audio, speech, destination);
   const start = audio.currentTime + 0.5;
-  let scheduled = 0;
+  const schedule = speaking ? null : beepingTone(audio, tone, destination, start);
+  speaking?.start(start);
   let painted = -1;
   const tick = () => {
-    const now = audio.currentTime - start;
-    for (; scheduled < now + AHEAD; scheduled += 1) {
-      beep.gain.setValueAtTime(BEEP_LEVEL, start + scheduled);
-      beep.gain.setValueAtTime(0, start + scheduled + BEEP_SECONDS);
-    }
-    const due = Math.floor(now * fps);
+    schedule?.();
+    const due = Math.floor((audio.currentTime - start) * fps);
     if (due <= painted) return;
     painted = due;
     const clock = Date.now() % CLOCK_MODULUS;
     context.fillStyle = `rgb(${GREY},${GREY},${GREY})`;
     context.fillRect(0, 0, width, height);
-    for (const r of rectangles({ number: firstNumber + due, clock, flash: due % fps < FLASH_FRAMES })) {
+    const number = firstNumber + due;
+    const flash = !textured && due % fps < FLASH_FRAMES;
+    for (const r of [...rectangles({ number, clock, flash }), ...(textured ? texture(number) : [])]) {
       context.fillStyle = `rgb(${r.luma},${r.luma},${r.luma})`;
       const [x, y] = [Math.round(r.left * width), Math.round(r.top * height)];
       context.fillRect(x, y, Math.round((r.left + r.width) * width) - x, Math.round((r.top + r.height) * height) - y);
@@ -92,10 +131,12 @@ export function preferH264(transceiver, profile) {
  * @param {boolean} [options.audio]
  * @param {string} [options.token]
  * @param {number} [options.viaPort]
+ * @param {boolean} [options.textured]
+ * @param {string} [options.speech]
  */
 export async function publish(options) {
   const { tone = 440, fps = 15, width = 360, height = 640, firstNumber = 0, video = true, audio = true } = options;
-  const source = makeSource({ tone, fps, width, height, firstNumber });
+  const source = makeSource({ ...options, tone, fps, width, height, firstNumber });
   const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
   const [videoTrack] = source.stream.getVideoTracks();
   const [audioTrack] = source.stream.getAudioTracks();

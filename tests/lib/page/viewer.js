@@ -44,12 +44,16 @@ async function readSound(stream, seen) {
   const blocks = [];
   let first = -1;
   capture.port.onmessage = ({ data }) => {
+    // Until something is received the browser plays silence.
+    if (first < 0 && data.samples.every((/** @type {number} */ sample) => sample === 0)) return;
     if (first < 0) first = data.frame;
     const end = (data.frame - first + data.samples.length) / 48_000;
     seen.anchors.push([(data.frame - first) / 48_000, performance.now() / 1000 - end]);
     blocks.push(Int16Array.from(data.samples, (/** @type {number} */ v) => Math.max(-1, Math.min(1, v)) * 32767));
   };
   new MediaStreamAudioSourceNode(audio, { mediaStream: stream }).connect(capture);
+  // The browser's first sound starts a process of its own, which takes a while on a busy machine.
+  await audio.resume();
   return {
     blocks,
     close: () => audio.close(),
@@ -118,6 +122,7 @@ export function probe(video) {
  * @param {boolean} [options.audio]
  * @param {string} [options.token]
  * @param {number} [options.viaPort]
+ * @param {number} [options.patience]
  */
 export async function watch(options) {
   const seen = nothingYet();
@@ -129,12 +134,16 @@ export async function watch(options) {
     if (options[/** @type {'audio' | 'video'} */ (kind)] === false) continue;
     stream.addTrack(peer.addTransceiver(kind, { direction: 'recvonly' }).receiver.track);
   }
-  const session = await exchange(peer, options.url, options).catch((error) => {
+  // Before the first packet comes, as in any application: what a browser receives and nobody listens to piles up in its buffer,
+  // and stays there as a delay that it makes up for only slowly.
+  const reader = await read(video, stream, seen);
+  seen.started = Date.now();
+  const session = await exchange(peer, options.url, options).catch(async (error) => {
     peer.close();
+    await reader.close();
     video.remove();
     throw error;
   });
-  const reader = await read(video, stream, seen);
   return {
     session,
     peer,

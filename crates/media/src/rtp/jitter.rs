@@ -33,15 +33,15 @@ impl Waits {
         share: 0.99,
     };
 
-    /// Sound. Two lost packets are concealed well, and everything behind a gap waits with it.
+    /// Sound. What comes out is heard in order whenever it comes, by players with buffers of their own.
     pub const AUDIO: Self = Self {
         // One packet: what is sent twice, or overtaken, comes within it.
         least: Duration::from_millis(20),
         // Players with the shortest buffers in use hold about as much.
         most: Duration::from_millis(250),
-        // Three packets of 20 ms, which decoders conceal well.
-        first: Duration::from_millis(60),
-        share: 0.95,
+        // A NACK that the next packet causes, and its retransmission at a round trip of 80 ms.
+        first: Duration::from_millis(100),
+        share: 0.99,
     };
 }
 

@@ -9,6 +9,7 @@ mod keyframe;
 mod lateness;
 mod opus;
 mod packetize;
+mod pause;
 mod playout;
 pub mod red;
 mod rewrite;
@@ -18,6 +19,7 @@ pub use jitter::{Counters as JitterCounters, Item, JitterBuffer, Waits};
 pub use keyframe::{begins_keyframe, is_droppable};
 pub use opus::OpusReceiver;
 pub use packetize::{DEFAULT_MAX_PAYLOAD, H264Packetizer};
+pub use pause::Pause;
 pub use playout::{MAX_PLAYOUT, MIN_PLAYOUT, PlayoutTarget};
 pub use rewrite::Rewriter;
 

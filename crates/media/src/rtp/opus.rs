@@ -11,6 +11,9 @@ use crate::time::{AudioTicks, StreamTime};
 /// the time of the next packet alone.
 const MAX_PLACEHOLDERS: i64 = 10;
 
+/// The longest packet without sound: its header, and a count of frames (RFC 6716 section 3.2.1).
+const MAX_HEADER: usize = 2;
+
 /// Turns what a [`JitterBuffer`](super::JitterBuffer) releases into Opus packets.
 ///
 /// Lost packets become empty ones as long as the last packet before them was, at most ten for one loss. A jump of the
@@ -27,6 +30,8 @@ pub struct OpusReceiver {
 #[derive(Clone, Copy, Debug)]
 struct Last {
     samples: AudioTicks,
+    /// Whether it has nothing but its header.
+    empty: bool,
     /// When it ended, in both clocks.
     rtp_end: AudioTicks,
     end: StreamTime,
@@ -40,6 +45,13 @@ impl OpusReceiver {
             Item::Lost { count, .. } => self.lost = self.lost.saturating_add(count),
             Item::Restart => (self.last, self.lost) = (None, 0),
         }
+    }
+
+    /// Where the sound of the latest packet ends, and whether it has nothing but its header: with such a packet an
+    /// encoder begins discontinuous transmission.
+    #[must_use]
+    pub fn latest(&self) -> Option<(StreamTime, bool)> {
+        self.last.map(|last| (last.end, last.empty))
     }
 
     /// Packets that are not Opus. They are treated as lost.
@@ -63,8 +75,12 @@ impl OpusReceiver {
             stand_in(last, lost, &packet, out);
         }
         let samples = AudioTicks::new(info.samples.into());
-        self.last =
-            Some(Last { samples, rtp_end: packet.rtp_time + samples, end: packet.time + samples.rescale() });
+        self.last = Some(Last {
+            samples,
+            empty: packet.payload.len() <= MAX_HEADER,
+            rtp_end: packet.rtp_time + samples,
+            end: packet.time + samples.rescale(),
+        });
         out.push(OpusPacket { time: packet.time, data: Bytes::from_owner(packet.payload) });
     }
 }
@@ -111,6 +127,18 @@ mod tests {
     fn a_lost_packet_becomes_an_empty_one_at_its_time() {
         let times = run([packet(0, 0, PACKET), Item::Lost { first: 1, count: 2 }, packet(3, 60, PACKET)]);
         assert_eq!(times, [0, -21, -41, 60]);
+    }
+
+    #[test]
+    fn a_packet_of_a_header_alone_announces_a_pause() {
+        let mut receiver = OpusReceiver::default();
+        let mut latest = |item| {
+            receiver.push(item, &mut Vec::new());
+            receiver.latest().map(|(end, empty)| (end.get() / 1000, empty))
+        };
+        assert_eq!(latest(packet(0, 0, PACKET)), Some((20, false)));
+        assert_eq!(latest(packet(1, 20, &[0xf8])), Some((40, true)));
+        assert_eq!(latest(packet(2, 400, PACKET)), Some((420, false)));
     }
 
     #[test]
