@@ -61,6 +61,7 @@ impl Redundancy {
             })
             .collect();
         let payload = Arc::from(with_redundancy(pt, &packet.payload, &blocks));
+        drop(blocks);
         self.before.push((packet.rtp_time, Arc::clone(&packet.payload)));
         while self.before.len() > self.depth {
             self.before.remove(0);
