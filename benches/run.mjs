@@ -41,6 +41,7 @@ const MEASUREMENTS = [
   { rows: ['room_joins'], run: (context) => load(context, 'room-joins') },
   { rows: ['signal_cut'], run: rooms.signallingCut },
   { rows: ['media_cut'], run: rooms.mediaCut },
+  { rows: ['mix_room'], run: (context) => load(context, 'mix-room') },
   { rows: ['room_of_thirty'], run: (context) => load(context, 'room-of-thirty') },
 ];
 

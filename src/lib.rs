@@ -14,6 +14,7 @@ mod rtc;
 mod rtmp;
 mod server;
 mod signal;
+mod tcp;
 
 use std::io::Write;
 use std::process::ExitCode;

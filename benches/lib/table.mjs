@@ -41,6 +41,7 @@ export const ROWS = [
   { id: 'room_joins', what: 'room of 100: joins a second and core', unit: '/s', limit: 300, more: true, srs: '-' },
   { id: 'signal_cut', what: 'signalling cut: media gap', unit: 'ms', limit: 67, srs: '-' },
   { id: 'media_cut', what: 'UDP back on another port: to the picture', unit: 'ms', limit: 2000, srs: '-' },
+  { id: 'mix_room', what: 'mixed sound for 20 phones, 6 speak at once: CPU', unit: '%', limit: 4, srs: '-' },
   { id: 'room_of_thirty', what: 'room of 30: CPU for a forwarded packet', unit: 'us', limit: 12, srs: '-' },
 ];
 

@@ -45,6 +45,32 @@ test('a rotation that a publisher tells is told in degrees, and rubbish is none'
   assert.deepEqual(news().filter(([name]) => name === 'rotation').map(([, , degrees]) => degrees), [90, 0]);
 });
 
+test('the sound of the room and the pictures of who speaks are streams of ones own, and who speaks is told', async () => {
+  const { world, client } = await inRoom({ participants: [participant(2, [camera])] });
+  const told = [];
+  client.on('speaker', (uid) => told.push(uid));
+  /** @param {string} stream */
+  const made = (stream) => ({ uid: 1, stream, rtmp: `rtmp://h/demo/r1/1~${stream}?ticket=c`, flv: `http://h/flv/demo/r1/1~${stream}.flv?ticket=c` });
+  for (const [ask, stream, audio, video] of /** @type {const} */ ([
+    [() => client.subscribeMix(), 'mix', true, false],
+    [() => client.subscribeSpeaker({ audio: false }), 'speaker', false, true],
+  ])) {
+    const subscribing = ask();
+    await settle();
+    const asked = world.socket.last('subscribe');
+    assert.deepEqual([asked.uid, asked.stream, asked.audio, asked.video], [1, stream, audio, video]);
+    await world.socket.grant('subscribe', made(stream));
+    assert.equal((await subscribing).url, made(stream).rtmp);
+  }
+  assert.equal(client.play(1, 'mix')?.flv, made('mix').flv);
+  await world.socket.say({ seq: 1, event: 'speaker', uid: 2 });
+  assert.deepEqual(told, [2]);
+  const ending = client.unsubscribeMix();
+  await world.socket.grant('unsubscribe', {});
+  await ending;
+  assert.equal(client.play(1, 'mix'), undefined);
+});
+
 test('publishing and subscribing give addresses, and end with them', async () => {
   const { world, client, news } = await inRoom({ participants: [participant(2, [camera])] });
   const [publishing, subscribing] = [client.publish(), client.subscribe(2)];

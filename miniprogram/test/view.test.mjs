@@ -159,3 +159,28 @@ test('a page that is gone is not written to, and nothing of its view is left', a
   assert.equal(page.writes, writes);
   assert.equal(client.listenerCount, 0);
 });
+
+test('the pusher of a page is given what the viewers can take, and what the page wants when they can take all', async () => {
+  const { world, client, page } = await bound([], { bitrate: { min: 300, max: 800 } });
+  const told = [];
+  client.on('publish-limits', (stream, limits) => told.push([stream, limits]));
+  const publishing = client.publish();
+  await world.socket.grant('publish', { stream: 'camera', rtmp: PUSH });
+  await publishing;
+  await world.pass(0);
+  const bitrates = () => page.data.pushers.map(({ key, minBitrate, maxBitrate }) => ({ key, minBitrate, maxBitrate }));
+  const [{ key }] = bitrates();
+  assert.deepEqual(bitrates(), [{ key, minBitrate: 300, maxBitrate: 800 }]);
+  await world.socket.say({ seq: 1, event: 'publish_limits', stream: 'camera', max_kbps: 420, short_side: 360 });
+  await world.pass(0);
+  assert.deepEqual(bitrates(), [{ key, minBitrate: 300, maxBitrate: 420 }], 'the same component');
+  await world.socket.say({ seq: 2, event: 'publish_limits', stream: 'camera', max_kbps: 200, short_side: 240 });
+  await world.pass(0);
+  assert.deepEqual(bitrates(), [{ key, minBitrate: 200, maxBitrate: 200 }]);
+  await world.socket.say({ seq: 3, event: 'publish_limits', stream: 'camera', max_kbps: null });
+  await world.pass(0);
+  assert.deepEqual(bitrates(), [{ key, minBitrate: 300, maxBitrate: 800 }]);
+  assert.deepEqual(told, [
+    ['camera', { maxKbps: 420, shortSide: 360 }], ['camera', { maxKbps: 200, shortSide: 240 }], ['camera', null],
+  ]);
+});

@@ -569,3 +569,16 @@ test('whatever a page passes on is survived', async () => {
     }
   }
 });
+
+test('the rate of the SDK\'s pusher follows what the others can take, within what the page wants', async () => {
+  const scene = await loggedIn(BOB);
+  await pushing(scene);
+  scene.zg.setPusherAttributes({ maxBitrate: 800 });
+  const rates = () => [scene.page.data.pusher.minBitrate, scene.page.data.pusher.maxBitrate];
+  await scene.world.socket.say({ seq: 1, event: 'publish_limits', stream: 'camera', max_kbps: 150 });
+  assert.deepEqual(rates(), [150, 150]);
+  scene.zg.setPusherAttributes({ minBitrate: 300, maxBitrate: 600 });
+  assert.deepEqual(rates(), [150, 150]);
+  await scene.world.socket.say({ seq: 2, event: 'publish_limits', stream: 'camera', max_kbps: null });
+  assert.deepEqual(rates(), [300, 600]);
+});

@@ -9,7 +9,9 @@ mod gate;
 mod layers;
 mod loss;
 mod meter;
+mod mix;
 mod queue;
+mod sei;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -18,18 +20,23 @@ mod to_rtp;
 pub(crate) mod transcode;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
+use queqiao_media::h264::sei::UserData;
+use queqiao_room::machine::RoomKey;
 use queqiao_room::signal::MediaKind;
 use queqiao_room::{Grant, StreamKey};
+use tokio::sync::mpsc;
 
 use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
 pub(crate) use meter::Passed;
+pub(crate) use mix::{RoomMix, SpeakerNotice};
 pub(crate) use queue::Consumer;
+pub(crate) use sei::{Heard, SeiCounts};
 #[cfg(test)]
 pub(crate) use stream::Source;
 pub(crate) use stream::{
@@ -47,6 +54,9 @@ pub(crate) enum HubError {
     /// The stream has as many players as it may have.
     #[error("the stream has its limit of {limit} players")]
     TooManyPlayers { limit: usize },
+    /// The machine has no thread left to mix rooms on.
+    #[error("this server mixes no rooms")]
+    NoMix,
 }
 
 impl HubError {
@@ -55,6 +65,7 @@ impl HubError {
         match self {
             Self::TooManyStreams { .. } => "too_many_streams",
             Self::TooManyPlayers { .. } => "too_many_players",
+            Self::NoMix => "mix_unavailable",
         }
     }
 }
@@ -83,25 +94,49 @@ pub(crate) struct Hub {
     next_source: AtomicU64,
     settings: Settings,
     pool: transcode::Pool,
+    sei: Arc<sei::Exchange>,
+    /// Players whose path limits what they get.
+    limited: Arc<AtomicUsize>,
+    /// The rooms that are mixed at present. Bounded by the rooms' listeners.
+    mixes: Mutex<HashMap<RoomKey, Weak<RoomMix>>>,
+    clock: mix::Clock,
+    speakers: mpsc::Sender<SpeakerNotice>,
+    speaker_notices: Mutex<Option<mpsc::Receiver<SpeakerNotice>>>,
     attendant: stream::Attendant,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
 }
 
 impl Hub {
     /// Fails where the thread that looks after streams cannot be started.
     pub(crate) fn new(settings: Settings, pool: transcode::Pool) -> std::io::Result<Arc<Self>> {
+        let (speakers, speaker_notices) = mpsc::channel(mix::MAX_NOTICES);
         Ok(Arc::new(Self {
             streams: Mutex::default(),
             held: Mutex::default(),
             next_source: AtomicU64::new(0),
             settings,
+            clock: mix::Clock::new(pool.threads()),
             pool,
+            sei: sei::Exchange::new(),
+            limited: Arc::default(),
+            mixes: Mutex::default(),
+            speakers,
+            speaker_notices: Mutex::new(Some(speaker_notices)),
             attendant: stream::Attendant::start()?,
         }))
     }
 
     /// A place among the players of the stream that `grant` is for, whether or not someone publishes it.
     pub(crate) fn play(self: &Arc<Self>, grant: &Grant) -> Result<Seat, HubError> {
-        Seat::take(self.stream(grant)?, grant.tracks(), grant.max_layer(), self.settings.max_players)
+        let stream = self.stream(grant)?;
+        let seat =
+            Seat::take(Arc::clone(&stream), grant.tracks(), grant.max_layer(), self.settings.max_players)?;
+        if grant.stream().kind.is_made() { Ok(seat.listening(self.listen(&stream)?)) } else { Ok(seat) }
     }
 
     /// The stream that `grant` is for, made if it is not there. It lives as long as someone publishes it or waits
@@ -119,6 +154,8 @@ impl Hub {
         let held = self.lock_held().get(key).copied().unwrap_or_default();
         let stream = Stream::new(Arc::clone(self), key.clone(), held);
         streams.insert(key.clone(), Arc::downgrade(&stream));
+        drop(streams);
+        self.tap(&stream);
         Ok(stream)
     }
 
@@ -138,8 +175,11 @@ impl Hub {
         control: Arc<dyn PublisherControl>,
     ) -> Result<Publication, HubError> {
         let stream = self.stream(grant)?;
-        let id = SourceId(self.next_source.fetch_add(1, Ordering::Relaxed));
-        Ok(Publication::new(stream, id, native, control))
+        Ok(Publication::new(stream, self.next_source(), native, control))
+    }
+
+    fn next_source(&self) -> SourceId {
+        SourceId(self.next_source.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Passes a track on or holds it back, whoever publishes the stream, until said otherwise or the stream is over.
@@ -161,12 +201,58 @@ impl Hub {
 
     /// A stream is over: what was held back of it is forgotten.
     pub(crate) fn stopped(&self, key: &StreamKey) {
+        self.hear_sei(key, false);
         let Some(held) = self.lock_held().remove(key) else { return };
         for (kind, was_held) in [(MediaKind::Audio, held.audio), (MediaKind::Video, held.video)] {
             if was_held {
                 self.forward(key, kind, true);
             }
         }
+    }
+
+    /// The published streams with a player whose path carries less than there is. Costs nothing while there is none.
+    pub(crate) fn limited(&self) -> Vec<StreamKey> {
+        if self.limited.load(Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        let streams: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
+        let limited = streams.iter().filter(|stream| stream.is_limited());
+        limited.map(|stream| stream.key().clone()).collect()
+    }
+
+    /// What the paths to a stream's players carry of its video; none if nobody publishes it. Of a publisher with layers,
+    /// of which everybody gets the one for their path, nobody is counted.
+    pub(crate) fn capacities(&self, key: &StreamKey) -> Option<Vec<Option<u64>>> {
+        let stream = self.lock().get(key).and_then(Weak::upgrade)?;
+        let layered = stream.offered_layers().len() > 1;
+        stream.is_published().then(|| if layered { Vec::new() } else { stream.capacities() })
+    }
+
+    /// Tells user data in the pictures of a stream from now on, or no longer.
+    pub(crate) fn hear_sei(&self, key: &StreamKey, on: bool) {
+        self.sei.hear(key, on);
+        let stream = self.lock().get(key).and_then(Weak::upgrade);
+        if let Some(stream) = stream {
+            stream.sei().hear(on);
+        }
+    }
+
+    /// Where user data that was heard comes out. Given out once.
+    pub(crate) fn take_sei(&self) -> Option<mpsc::Receiver<Heard>> {
+        self.sei.take()
+    }
+
+    /// Puts user data into the next picture of a stream, as frames have it.
+    pub(crate) fn insert_sei(&self, key: &StreamKey, data: &UserData) {
+        let stream = self.lock().get(key).and_then(Weak::upgrade);
+        if let Some(stream) = stream {
+            stream.sei().put(data.to_nal(), Instant::now());
+        }
+    }
+
+    /// User data that was left out since the server began.
+    pub(crate) fn sei_counts(&self) -> SeiCounts {
+        self.sei.counts()
     }
 
     /// How a stream flows; none if nobody publishes it.

@@ -22,7 +22,9 @@ use super::gate::{Form, Gate, Held};
 use super::layers::{Layers, Need};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
+use super::mix::{Listener, Sound, Tap};
 use super::queue::{Consumer, Feed, Pushed};
+use super::sei::Port;
 use super::{Hub, HubError, Settings, transcode};
 
 pub(super) use fill::Attendant;
@@ -99,8 +101,12 @@ pub(crate) struct Stream {
     players: AtomicUsize,
     /// When the next refresh may be asked for, in microseconds of the timeline.
     next_refresh: AtomicI64,
+    /// Where its sound is mixed, and whether it is: asked with every frame.
+    tap: Mutex<Option<Tap>>,
+    tapped: AtomicBool,
     loss: Loss,
     capacities: Capacities,
+    sei: Port,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -125,6 +131,8 @@ pub(crate) struct StreamStats {
     pub(crate) since: Duration,
     /// Who plays it.
     pub(crate) players: usize,
+    /// Those of them whose path carries less than there is.
+    pub(crate) limited: usize,
     /// What has passed since then.
     pub(crate) counts: Counts,
     /// What passes in a second.
@@ -136,8 +144,6 @@ pub(crate) struct StreamStats {
 /// What is known of the paths to a stream's players.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Paths {
-    /// How many carry less than the video.
-    pub(crate) narrow: usize,
     /// What the narrowest of them carries of it, in bit/s.
     pub(crate) narrowest: Option<u64>,
     /// The greatest loss, 0 to 1, as far as players have reported any lately.
@@ -153,6 +159,8 @@ impl Stream {
     /// A stream of which `held` is held back from the start.
     pub(super) fn new(hub: Arc<Hub>, key: StreamKey, held: Held) -> Arc<Self> {
         let gop = GopCache::bounded(hub.settings.gop_bytes, hub.settings.gop_frames);
+        let sei = Port::new(Arc::clone(&hub.sei), &key);
+        let hub_limited = Arc::clone(&hub.limited);
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             key,
@@ -173,8 +181,11 @@ impl Stream {
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
             next_refresh: AtomicI64::new(0),
+            tap: Mutex::new(None),
+            tapped: AtomicBool::new(false),
             loss: Loss::default(),
-            capacities: Capacities::default(),
+            capacities: Capacities::new(hub_limited),
+            sei,
         })
     }
 
@@ -210,6 +221,27 @@ impl Stream {
         let consumer = self.rtp.subscribe(LayerSet::ALL);
         self.with_publisher(|control| control.watched());
         consumer
+    }
+
+    /// How many players it may have.
+    pub(super) fn max_players(&self) -> usize {
+        self.hub.settings.max_players
+    }
+
+    /// Leaves its sound with the mix of its room from now on.
+    pub(super) fn set_tap(&self, tap: Tap) {
+        *lock(&self.tap) = Some(tap);
+        self.tapped.store(true, Ordering::Release);
+        self.with_publisher(|control| control.watched());
+    }
+
+    fn mix(&self, source: SourceId, at: Instant, sound: impl FnOnce() -> Sound) {
+        if self.tapped.load(Ordering::Acquire) {
+            let tap = lock(&self.tap).clone();
+            if !tap.is_some_and(|tap| tap.hear(source, at, sound())) {
+                self.tapped.store(false, Ordering::Release);
+            }
+        }
     }
 
     /// Lets a player that joined, or that lost a picture, start at a keyframe: the pictures since the last one
@@ -286,8 +318,9 @@ impl Stream {
     pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
+            let limited = self.capacities().into_iter().flatten().count();
             let players = self.players.load(Ordering::Acquire);
-            StreamStats { since, players, counts, rates, paths: self.paths(now) }
+            StreamStats { since, players, limited, counts, rates, paths: self.paths(now) }
         })
     }
 
@@ -296,8 +329,7 @@ impl Stream {
     }
 
     fn paths(&self, now: Instant) -> Paths {
-        let narrow: Vec<u64> = self.capacities().into_iter().flatten().collect();
-        Paths { narrow: narrow.len(), narrowest: narrow.into_iter().min(), loss: self.loss(now) }
+        Paths { narrowest: self.capacities().into_iter().flatten().min(), loss: self.loss(now) }
     }
 
     /// A player reports that it lost this fraction of the stream's packets, 0 to 1, since its report before.
@@ -311,6 +343,15 @@ impl Stream {
     }
 
     /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
+    /// Whether the path of any player carries less than the one layer that there is.
+    pub(super) fn is_limited(&self) -> bool {
+        self.is_published() && self.offered_layers().len() <= 1 && self.capacities.any_limited()
+    }
+
+    pub(super) const fn sei(&self) -> &Port {
+        &self.sei
+    }
+
     pub(crate) fn capacities(&self) -> Vec<Option<u64>> {
         self.capacities.read()
     }
@@ -338,6 +379,10 @@ impl Stream {
             *publisher = None;
         }
         lock(&self.gop).clear();
+        let tap = lock(&self.tap).clone();
+        if let Some(tap) = tap {
+            tap.ended();
+        }
         self.presence.send_replace(None);
     }
 }
@@ -357,6 +402,8 @@ pub(crate) struct Seat {
     stream: Arc<Stream>,
     tracks: Tracks,
     capacity: Arc<Capacity>,
+    /// What keeps a stream going that the server makes.
+    listener: Option<Arc<Listener>>,
     max_layer: Layer,
     need: Need,
 }
@@ -373,7 +420,13 @@ impl Seat {
             return Err(HubError::TooManyPlayers { limit });
         }
         let capacity = stream.capacities.join(tracks);
-        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default() })
+        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default(), listener: None })
+    }
+
+    /// The same place in a stream that the server makes as long as somebody has one.
+    pub(super) fn listening(mut self, listener: Arc<Listener>) -> Self {
+        self.listener = Some(listener);
+        self
     }
 
     /// Which tracks its player wants.
@@ -457,6 +510,11 @@ impl Source {
         self.stream.frames.is_wanted()
     }
 
+    /// Whether the sound is mixed.
+    pub(crate) fn mix_wanted(&self) -> bool {
+        self.stream.tapped.load(Ordering::Acquire)
+    }
+
     /// Whether anybody takes the pictures of `layer` as frames.
     pub(crate) fn layer_wanted(&self, layer: Layer) -> bool {
         self.stream.frames.accepted().contains(layer)
@@ -500,24 +558,44 @@ impl Source {
             Media::Video { unit, .. } => {
                 let passes = self.stream.gate.video(Form::Frames, layer, unit.keyframe);
                 if passes {
+                    if self.native == NativeForm::Frames {
+                        self.stream.sei.tell(&self.stream.key, unit, now);
+                    }
+                    self.stream.sei.fill(unit, layer, self.stream.offered_layers(), now);
                     filler.admit_picture(self.time_at(now), layer, unit);
                 }
                 passes
             }
-            Media::Audio(frame) => self.stream.gate.audio() && filler.admit_sound(self.time_at(now), frame),
+            Media::Audio(frame) if self.stream.gate.audio() => {
+                self.stream.bridge(self, &mut filler, now, frame.time);
+                filler.admit_sound(self.time_at(now), frame)
+            }
+            Media::Audio(_) => false,
         };
         let frame = Arc::new(Frame::new(self.id, index, layer, media));
+        self.hand_out(now, &frame, passes);
+        frame
+    }
+
+    /// Publishes a frame that other streams have in common. Nothing of such a stream is held back or made up.
+    pub(super) fn pass_on(&self, now: Instant, frame: &Arc<Frame>) {
+        if self.is_current() {
+            self.hand_out(now, frame, true);
+        }
+    }
+
+    fn hand_out(&self, now: Instant, frame: &Arc<Frame>, passes: bool) {
         self.note_time(frame.time());
-        let passed = Passed::of_frame(&frame.media, layer);
+        let passed = Passed::of_frame(&frame.media, frame.layer);
         if !passes {
             self.count(now, NativeForm::Frames, passed, Pushed::default());
-            return frame;
+            return;
         }
         match &frame.media {
             Media::Video { unit, .. } => {
                 if self.native == NativeForm::Frames {
                     let bytes = passed.bytes();
-                    lock(&self.stream.gop).push(Arc::clone(&frame), bytes, unit.keyframe);
+                    lock(&self.stream.gop).push(Arc::clone(frame), bytes, unit.keyframe);
                 }
                 note(
                     &mut lock(&self.stream.description),
@@ -533,12 +611,14 @@ impl Source {
                 );
             }
         }
-        let pushed = self.stream.frames.push(now, &frame);
+        if let (Media::Audio(audio), NativeForm::Frames) = (&frame.media, self.native) {
+            self.stream.mix(self.id, now, || Sound::Aac(audio.clone()));
+        }
+        let pushed = self.stream.frames.push(now, frame);
         self.count(now, NativeForm::Frames, passed, pushed);
         if pushed.keyframe_needed {
             self.stream.request_keyframe();
         }
-        frame
     }
 
     /// Publishes RTP. A source that was replaced publishes to nobody.
@@ -553,6 +633,9 @@ impl Source {
             RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.layer, video.keyframe),
             RtpUnit::Audio { .. } => self.stream.gate.audio(),
         };
+        if let (RtpUnit::Audio { packet, .. }, NativeForm::Rtp, true) = (unit, self.native, passes) {
+            self.stream.mix(self.id, now, || Sound::Rtp(packet.clone()));
+        }
         let pushed = if passes { self.stream.rtp.push(now, unit) } else { Pushed::default() };
         self.count(now, NativeForm::Rtp, Passed::of_rtp(unit), pushed);
         if pushed.keyframe_needed {

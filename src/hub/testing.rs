@@ -22,8 +22,9 @@ pub(crate) struct Probe {
     control: Arc<Control>,
 }
 
+/// The way back to a publisher, which notes what it is told.
 #[derive(Default)]
-struct Control {
+pub(crate) struct Control {
     replaced: AtomicBool,
     keyframe_requests: AtomicUsize,
     layer_requests: Mutex<Vec<Layer>>,
@@ -47,15 +48,11 @@ impl PublisherControl for Control {
 
 impl Probe {
     pub(crate) fn new() -> Self {
-        let settings = Settings {
-            max_streams: 2,
-            max_players: 2,
-            gop_bytes: 1_000_000,
-            gop_frames: 100,
-            opus: queqiao_transcode::OpusSettings::default(),
-            aac: queqiao_transcode::AacSettings::default(),
-        };
-        let hub = Hub::new(settings, transcode::Pool::start(1).unwrap()).unwrap();
+        let hub = Hub::new(
+            Settings { max_streams: 2, max_players: 2, ..settings() },
+            transcode::Pool::start(1).unwrap(),
+        )
+        .unwrap();
         let demo = Demo::Present(Loopback::prove([]).unwrap());
         let apps = Apps::new([], demo).unwrap();
         let grant = apps
@@ -95,6 +92,18 @@ impl Probe {
 
     pub(crate) fn keyframe_requests(&self) -> usize {
         self.control.keyframe_requests.load(Ordering::Relaxed)
+    }
+}
+
+/// What a hub needs to know.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        max_streams: 100,
+        max_players: 100,
+        gop_bytes: 1_000_000,
+        gop_frames: 100,
+        opus: queqiao_transcode::OpusSettings::default(),
+        aac: queqiao_transcode::AacSettings::default(),
     }
 }
 

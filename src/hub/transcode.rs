@@ -53,6 +53,11 @@ impl Pool {
         Ok(Self { threads, next_job: Arc::new(AtomicU64::new(0)) })
     }
 
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
     /// Gives `job` a thread for as long as the returned handle lives. `None` where every queue is full.
     pub(crate) fn open(&self, job: Job) -> Option<Handle> {
         let id = self.next_job.fetch_add(1, Ordering::Relaxed);

@@ -27,7 +27,7 @@ impl Page {
         let _ = writeln!(self.0, "queqiao_{name} {value}");
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.family(name, "counter", help);
         let _ = writeln!(self.0, "queqiao_{name} {value}");
     }
@@ -50,6 +50,10 @@ fn page(ops: &Ops) -> String {
     page.gauge("rooms", "Rooms with somebody in them or kept out of them.", totals.rooms);
     page.gauge("participants", "Participants of all rooms.", totals.participants);
     page.gauge("streams", "Streams that participants publish.", totals.streams);
+    page.gauge("streams_steered", "Streams whose encoders are told what to send at most.", totals.steered);
+    let sei = ops.hub.sei_counts();
+    page.counter("sei_untold_total", "User data of pictures that was not told: too much of it.", sei.untold);
+    page.counter("sei_unsent_total", "User data that found no picture to go into.", sei.unsent);
     page.gauge("webrtc_sessions", "WebRTC sessions.", ops.rtc.sessions());
     let viewers = ops.rtc.counts();
     page.counter(

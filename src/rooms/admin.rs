@@ -7,7 +7,7 @@ use queqiao_room::signal::{Attributes, MediaKind, ParticipantInfo, Stats, TrackS
 use queqiao_room::{AppId, StreamKind, Uid};
 
 use super::connections::Protocol;
-use super::service::{RoomService, now};
+use super::service::{RoomService, now, stream_key};
 use crate::rtc::SessionId;
 
 /// A room at a glance.
@@ -30,6 +30,8 @@ pub(crate) struct Totals {
     pub(crate) participants: usize,
     /// What they publish.
     pub(crate) streams: usize,
+    /// Those whose encoders are told what to send at most.
+    pub(crate) steered: usize,
 }
 
 /// A room with everybody in it.
@@ -52,6 +54,8 @@ pub(crate) struct ParticipantDetail {
     pub(crate) legs: Vec<(Protocol, Option<SessionId>)>,
     /// What its client has measured last.
     pub(crate) report: Option<Stats>,
+    /// What its encoders are told to send at most, bits/s.
+    pub(crate) limits: Vec<(StreamKind, u64)>,
 }
 
 impl RoomService {
@@ -76,7 +80,8 @@ impl RoomService {
     /// How much there is of everything.
     pub(crate) fn totals(&self) -> Totals {
         let state = self.lock();
-        let none = Totals { rooms: state.rooms.len(), participants: 0, streams: 0 };
+        let none =
+            Totals { rooms: state.rooms.len(), participants: 0, streams: 0, steered: state.steered.count() };
         state.rooms.iter().fold(none, |totals, room| Totals {
             participants: totals.participants + room.participants().len(),
             streams: totals.streams + room.stream_count(),
@@ -92,7 +97,9 @@ impl RoomService {
             let uid = info.uid.uid();
             let session = state.media.session(key, uid).ok().flatten().cloned();
             let report = state.quality.latest(key, uid).cloned();
-            ParticipantDetail { session, legs: state.connections.legs(key, uid), report, info }
+            let limit = |kind| Some((kind, state.steered.limit(&stream_key(key, uid.clone(), kind))?));
+            let limits = info.streams.iter().filter_map(|stream| limit(stream.stream)).collect();
+            ParticipantDetail { session, legs: state.connections.legs(key, uid), report, limits, info }
         };
         let participants = room.participants().map(detail).collect();
         Some(RoomDetail { attributes: room.attributes().clone(), participants })

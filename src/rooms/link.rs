@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use queqiao_room::machine::{ConnectionId, Detach, Leg, Refusal, RoomKey};
+use queqiao_room::machine::{Carrier, ConnectionId, Detach, Leg, Refusal, RoomKey};
 use queqiao_room::signal::Tracks;
 use queqiao_room::ticket::{Ticket, TicketError};
 use queqiao_room::{Error, Grant, Permission, StreamKey, StreamKind, Uid};
@@ -67,8 +67,8 @@ impl Denied {
 enum Hold {
     /// It is a participant, or one more connection of one.
     Leg { room: RoomKey, leg: Leg, kind: StreamKind },
-    /// It belongs to a signalled participant, who speaks for it.
-    Ticket(Ticket),
+    /// It belongs to a signalled participant, who speaks for it. `publishes` is there if that is what it is for.
+    Ticket { ticket: Ticket, publishes: Option<(RoomKey, Uid, StreamKind)> },
 }
 
 /// What a media connection with a task of its own holds of its room. Dropping it gives the place up.
@@ -115,7 +115,16 @@ impl Drop for Link {
             Hold::Leg { room, leg, .. } => {
                 state.rooms.within(room, |room| room.detach(leg, self.ending, now));
             }
-            Hold::Ticket(ticket) => state.tickets.release(ticket, self.connection, now.instant),
+            Hold::Ticket { ticket, publishes } => {
+                let waits = state.tickets.release(ticket, self.connection, now.instant);
+                if let (true, Some((room, uid, kind))) = (waits, publishes) {
+                    let carrier = match self.ending {
+                        Detach::Left => Carrier::Unknown,
+                        Detach::Lost => Carrier::Broken,
+                    };
+                    state.rooms.within(room, |room| room.observe_media(uid, *kind, carrier, now));
+                }
+            }
         }
         self.service.settle(&mut state, now);
     }
@@ -160,8 +169,16 @@ impl RoomService {
         let closer = Arc::<Closer>::default();
         let task = Connection::Task { closer: Arc::clone(&closer), owner: None, protocol };
         state.connections.insert(connection, task);
+        let publishes = (permission == Permission::Publish).then(|| {
+            let StreamKey { app, room, uid, kind } = stream.clone();
+            (RoomKey { app, room }, uid, kind)
+        });
+        if let Some((room, uid, kind)) = &publishes {
+            state.rooms.within(room, |room| room.observe_media(uid, *kind, Carrier::Stands, now));
+            self.settle(&mut state, now);
+        }
         drop(state);
-        let (service, hold) = (Arc::clone(self), Hold::Ticket(ticket));
+        let (service, hold) = (Arc::clone(self), Hold::Ticket { ticket, publishes });
         Ok((redeemed.grant, Link { service, connection, closer, hold, ending: Detach::Lost }))
     }
 

@@ -121,9 +121,10 @@ pub(super) fn rtc_refusal(error: &rtc::Error) -> ErrorBody {
 }
 
 fn hub_refusal(error: HubError) -> ErrorBody {
-    let (HubError::TooManyStreams { limit } | HubError::TooManyPlayers { limit }) = error;
     let mut body = ErrorBody::new(error.code(), error.to_string());
-    body.limit = u64::try_from(limit).ok();
+    if let HubError::TooManyStreams { limit } | HubError::TooManyPlayers { limit } = error {
+        body.limit = u64::try_from(limit).ok();
+    }
     body
 }
 
@@ -155,6 +156,7 @@ impl RoomService {
             let key = grant.stream().clone();
             let issued = issue(state, seat, grant, now);
             let issued = issued.inspect_err(|_| unpublish(state, place, stream, existed))?;
+            self.tell_limits(state, &key);
             return Ok(PublishOk::Rtmp { stream, rtmp: Hidden(base.rtmp(&key, &issued)) });
         }
         // Before the room, which tells others at once.
@@ -169,6 +171,7 @@ impl RoomService {
         if let Some(media) = state.media.get_mut(room, seat.uid()) {
             media.receiving.insert(stream);
         }
+        self.tell_limits(state, &stream_key(room, seat.uid().clone(), stream));
         Ok(PublishOk::Webrtc { stream })
     }
 
@@ -200,14 +203,22 @@ impl RoomService {
         let uid = subscribed.owner;
         let grant = subscribed.grant.up_to(subscribe.max_layer);
         let key = grant.stream().clone();
+        if state.rooms.get(room).is_some_and(|room| room.hears_sei(seat.uid())) {
+            self.hub.hear_sei(&key, true);
+        }
         let result = if place.platform == Platform::Miniprogram {
             issue(state, seat, grant, now).map(|ticket| {
                 let (rtmp, flv) = (Hidden(base.rtmp(&key, &ticket)), Hidden(base.flv(&key, &ticket)));
                 SubscribeOk::Addresses { uid, stream, rtmp, flv }
             })
+        } else if stream.is_made() {
+            self.follow_speaker(state, place).map(|()| SubscribeOk::Webrtc { uid, stream })
         } else {
             self.send(state, place, &grant, tracks).map(|()| SubscribeOk::Webrtc { uid, stream })
         };
+        if stream.is_made() && result.is_ok() {
+            self.tell_present_speaker(state, place);
+        }
         if result.is_err() {
             let before =
                 state.media.get_mut(room, seat.uid()).and_then(|media| media.sending.get(&key).copied());
@@ -232,8 +243,29 @@ impl RoomService {
         Ok(())
     }
 
+    /// Lets a room be listened to, so that a participant who has its streams one by one learns who speaks.
+    fn follow_speaker(&self, state: &mut State, place: &Place) -> Result<(), ErrorBody> {
+        let mix = self.hub.mix(&place.room).map_err(hub_refusal)?;
+        state.followers.insert((place.room.clone(), place.seat.uid().clone()), mix);
+        Ok(())
+    }
+
+    /// Who speaks when somebody begins to follow the speaker, if the room is listened to already.
+    fn tell_present_speaker(&self, state: &mut State, place: &Place) {
+        let Some(speaker) = self.hub.speaker(&place.room) else { return };
+        state.rooms.within(&place.room, |room| {
+            if let Some(info) = room.participant(&speaker) {
+                room.tell(place.seat.uid(), &Event::Speaker { uid: info.uid });
+            }
+        });
+    }
+
     /// Sends a stream to a participant no longer.
     pub(super) fn stop_sending(&self, state: &mut State, place: &Place, of: &Uid, kind: StreamKind) {
+        if kind.is_made() {
+            state.followers.remove(&(place.room.clone(), place.seat.uid().clone()));
+            return;
+        }
         let key = stream_key(&place.room, of.clone(), kind);
         let Some(media) = state.media.get_mut(&place.room, place.seat.uid()) else { return };
         if media.sending.remove(&key).is_some() {

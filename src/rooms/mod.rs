@@ -15,7 +15,9 @@ mod media;
 mod outgoing;
 mod quality;
 mod requests;
+mod sei;
 mod service;
+mod steering;
 mod tasks;
 #[cfg(test)]
 mod tests;

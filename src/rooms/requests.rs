@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use queqiao_room::Uid;
 use queqiao_room::machine::{By, JoinRequest, Now, Refusal, Room, RoomKey, Sealed, Seat};
 use queqiao_room::signal::{
-    Done, Envelope, ErrorBody, Fault, Join, MAX_MESSAGE_BYTES, MuteOk, PingOk, Platform, Refused,
+    Done, Envelope, ErrorBody, Fault, HEARS_SEI, Join, MAX_MESSAGE_BYTES, MuteOk, PingOk, Platform, Refused,
     RenewTokenOk, Request, ResumeOk, SendMessageOk, SessionId, SetRoleOk, Stage, parse,
 };
 use rand::Rng;
@@ -18,6 +18,7 @@ use super::address::MediaBase;
 use super::connections::Connection;
 use super::media::rtc_refusal;
 use super::outgoing::{Outgoing, SocketEnd};
+use super::sei;
 use super::service::{RoomService, State, now};
 use crate::rtc::{self, Change};
 
@@ -196,7 +197,14 @@ impl RoomService {
             let (room, secret) = (RoomKey::from(&pass), rand::rng().random());
             let request = JoinRequest { id: join.uid, platform: join.platform, role: join.role };
             let connection = socket.connection;
-            let entered = state.rooms.enter(&room, |room| room.join(pass, request, connection, secret, now));
+            let hears_sei = join.capabilities.iter().any(|word| word == HEARS_SEI);
+            let entered = state.rooms.enter(&room, |room| {
+                let entered = room.join(pass, request, connection, secret, now)?;
+                if hears_sei {
+                    room.hear_sei(&entered.seat)?;
+                }
+                Ok(entered)
+            });
             entered.map(|entered| (room, entered)).map_err(|error| no(&error))
         });
         let reply = entered.and_then(|(room, entered)| {
@@ -326,6 +334,9 @@ fn in_room(room: &mut Room, seat: &Seat, request: Request, now: Now) -> Reply {
         Request::SendMessage { to, content } => {
             let message_id = room.send_message(seat, to.as_ref(), content, now).map_err(refuse)?;
             return ok(&SendMessageOk { message_id });
+        }
+        Request::SendSei { stream, sei_type, content } => {
+            room.send_sei(seat, stream, (sei_type, sei::own_uuid(sei_type)), content, now)
         }
         Request::SetRoomAttribute { key, value } => room.set_room_attribute(seat, key, value, now),
         Request::SetStreamAttribute { stream, key, value } => {

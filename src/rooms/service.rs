@@ -19,7 +19,8 @@ use super::hooks::{HookEvent, Hooks};
 use super::joins::JoinLimiter;
 use super::media::MediaSessions;
 use super::quality::Quality;
-use crate::hub::Hub;
+use super::steering::Steered;
+use crate::hub::{Hub, RoomMix};
 use crate::rtc;
 use crate::signal::unix_now;
 
@@ -45,9 +46,12 @@ pub(super) struct State {
     pub(super) connections: Connections,
     pub(super) media: MediaSessions,
     pub(super) quality: Quality,
+    pub(super) steered: Steered,
     pub(super) hooks: Hooks,
     /// Publishers over WHIP whose room has a newer one: they go on until it is there.
     pub(super) superseded: HashMap<rtc::SessionId, StreamKey>,
+    /// Participants with streams of their own choice who want to know who speaks. Their rooms are listened to.
+    pub(super) followers: HashMap<(RoomKey, Uid), Arc<RoomMix>>,
     /// For when the timer task is set.
     pub(super) armed: Option<Instant>,
 }
@@ -83,8 +87,10 @@ impl RoomService {
             connections: Connections::default(),
             media: MediaSessions::default(),
             quality: Quality::default(),
+            steered: Steered::default(),
             hooks: Hooks::default(),
             superseded: HashMap::new(),
+            followers: HashMap::new(),
             armed: None,
         };
         Arc::new(Self {
@@ -162,10 +168,14 @@ impl RoomService {
                 if let Some(session) = state.media.remove(room, &uid) {
                     self.end_session(&session);
                 }
+                state.followers.remove(&(room.clone(), uid));
             }
             Order::RevokeTickets { uid, which } => revoke(state, room, &uid, &which),
             Order::Forward { uid, stream, kind, on } => {
                 self.hub.forward(&stream_key(room, uid, stream), kind, on);
+            }
+            Order::InsertSei { uid, stream, sei_type, content } => {
+                self.insert_sei(&stream_key(room, uid, stream), sei_type, &content);
             }
         }
     }
@@ -183,6 +193,7 @@ impl RoomService {
         for receiver in receivers {
             revoke(state, room, &receiver, &Revocation::Play(key.uid.clone(), kind));
         }
+        state.steered.forget(&key);
         let over = state.superseded.extract_if(|_, stream| *stream == key);
         for (session, _) in over {
             self.end_session(&session);

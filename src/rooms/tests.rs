@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use queqiao_room::machine::{Limits, Operator, RoomKey};
+use queqiao_room::machine::{Limits, Now, Operator, RoomKey};
 use queqiao_room::signal::{EndReason, Tracks};
-use queqiao_room::{Apps, Demo, Loopback, Permission, StreamKey};
+use queqiao_room::{Apps, Demo, Loopback, Permission, StreamKey, UnixSeconds};
 use queqiao_transcode::{AacSettings, OpusSettings};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -361,4 +362,122 @@ async fn an_operator_sees_bans_mutes_and_closes_rooms() {
             .kick(operator, &RoomKey { room: "none".parse().unwrap(), ..room() }, &obs, None)
             .is_none()
     );
+}
+
+/// The right to a stream that a ticket from signalling gives, and its connection.
+fn show(house: &House, address: &Value, uid: &str, permission: Permission) -> (queqiao_room::Grant, Link) {
+    let ticket = address.as_str().unwrap().split_once("ticket=").unwrap().1;
+    let credential = Credential::Ticket(ticket);
+    house.service.admit(&stream(uid), permission, credential, Protocol::Rtmp).unwrap()
+}
+
+#[tokio::test]
+async fn a_phone_whose_push_breaks_is_reconnecting_until_it_pushes_again() {
+    let house = House::new();
+    let mut phone = house.join("phone", "miniprogram").await;
+    let bob = house.join("bob", "web").await;
+    phone.heard();
+    phone.say(json!({"id": 2, "type": "publish", "stream": "camera", "audio": true, "video": true})).await;
+    let address = phone.heard()[0]["ok"]["rtmp"].clone();
+    bob.heard();
+    let (_, first) = show(&house, &address, "phone", Permission::Publish);
+    assert!(bob.names().is_empty());
+    // The phone has changed its network: the server still has the connection from before.
+    let (_, second) = show(&house, &address, "phone", Permission::Publish);
+    assert_eq!(first.end(), Some(LinkEnd::TicketTaken));
+    drop(first);
+    assert!(bob.names().is_empty(), "it was replaced, not lost");
+    drop(second);
+    assert_eq!(bob.names(), ["participant_reconnecting"]);
+    let (_, mut third) = show(&house, &address, "phone", Permission::Publish);
+    assert_eq!(bob.names(), ["participant_reconnected"]);
+    third.leave();
+    drop(third);
+    assert!(bob.names().is_empty(), "a pusher that is stopped is not waited for");
+}
+
+#[tokio::test]
+async fn a_new_address_takes_the_place_of_the_old_one_and_is_no_loss() {
+    let house = House::new();
+    let mut phone = house.join("phone", "miniprogram").await;
+    let bob = house.join("bob", "web").await;
+    phone.heard();
+    let publish = json!({"id": 2, "type": "publish", "stream": "camera", "audio": true, "video": true});
+    phone.say(publish.clone()).await;
+    let first = show(&house, &phone.heard()[0]["ok"]["rtmp"], "phone", Permission::Publish).1;
+    bob.heard();
+    phone.say(publish).await;
+    let address = phone.heard()[0]["ok"]["rtmp"].clone();
+    assert_eq!(first.end(), Some(LinkEnd::TicketRevoked));
+    drop(first);
+    let _second = show(&house, &address, "phone", Permission::Publish);
+    assert!(bob.names().is_empty());
+}
+
+/// A publisher of large pictures, for as many seconds as it is told to.
+fn push_pictures(publication: &hub::Publication, from: Instant, seconds: u64) {
+    for frame in 0..seconds * 25 {
+        let mut media = hub::testing::picture(i64::try_from(frame).unwrap() * 40, frame % 50 == 0);
+        if let hub::Media::Video { unit, .. } = &mut media {
+            unit.nals.push(vec![1; 5_000].into());
+        }
+        publication.source().push_frame(from + Duration::from_millis(frame * 40), media);
+    }
+}
+
+#[tokio::test]
+async fn a_phone_is_told_what_its_viewer_can_take_and_told_again_when_it_begins_anew() {
+    let house = House::new();
+    let mut phone = house.join("phone", "miniprogram").await;
+    phone.say(json!({"id": 2, "type": "publish", "stream": "camera", "audio": true, "video": true})).await;
+    let address = phone.heard()[0]["ok"]["rtmp"].clone();
+    let (grant, _link) = show(&house, &address, "phone", Permission::Publish);
+    let control = Arc::new(hub::testing::Control::default());
+    let publication = house.service.hub.publish(&grant, hub::NativeForm::Frames, control).unwrap();
+    let seat = house.service.hub.play(&grant).unwrap();
+    let start = Instant::now();
+    push_pictures(&publication, start, 3);
+    let steer = |half_seconds: u64| {
+        let instant = start + Duration::from_secs(3) + Duration::from_millis(500 * half_seconds);
+        house.service.steer(Now { instant, unix: UnixSeconds(0) });
+    };
+    steer(0);
+    assert!(phone.heard().is_empty(), "a viewer that can take everything asks for nothing");
+    seat.capacity().note(Some(500_000));
+    steer(1);
+    steer(2);
+    let limits =
+        json!({"seq": 1, "event": "publish_limits", "stream": "camera", "max_kbps": 420, "short_side": 360});
+    assert_eq!(phone.heard(), [limits]);
+    assert_eq!(house.service.room(&room()).unwrap().participants[0].limits[0].1, 420_000);
+    phone.say(json!({"id": 3, "type": "publish", "stream": "camera", "audio": true, "video": true})).await;
+    let heard = phone.heard();
+    assert_eq!((heard[0]["id"].clone(), heard[1]["max_kbps"].clone()), (json!(3), json!(420)));
+    phone.say(json!({"id": 4, "type": "unpublish", "stream": "camera"})).await;
+    assert_eq!(house.service.totals().steered, 0);
+}
+
+#[tokio::test]
+async fn user_data_goes_into_pictures_and_comes_out_of_them() {
+    let house = House::new();
+    let mut phone = house.join("phone", "miniprogram").await;
+    let mut bob = house.call();
+    let join = json!({"id": 1, "type": "join", "version": 1, "app": "demo", "room": "r", "uid": "bob",
+        "platform": "web", "capabilities": ["sei"]});
+    bob.say(join).await;
+    phone.say(json!({"id": 2, "type": "publish", "stream": "camera", "audio": true, "video": true})).await;
+    bob.say(json!({"id": 2, "type": "subscribe", "uid": "phone", "stream": "camera"})).await;
+    phone.heard();
+    bob.heard();
+    phone.say(json!({"id": 3, "type": "send_sei", "stream": "camera", "text": "goal"})).await;
+    assert_eq!(phone.names(), ["3"]);
+    let told = bob.heard().pop().unwrap();
+    assert_eq!(
+        (told["event"].clone(), told["sei_type"].clone(), told["text"].clone()),
+        (json!("sei"), json!(5), json!("goal"))
+    );
+    let data = queqiao_media::h264::sei::UserData::Plain { data: vec![0, 255].into() };
+    house.service.tell_sei(&hub::Heard { stream: stream("phone"), data });
+    let told = bob.heard().pop().unwrap();
+    assert_eq!((told["sei_type"].clone(), told["data"].clone()), (json!(242), json!("AP8=")));
 }

@@ -65,7 +65,7 @@ impl Ingest {
     /// Whether anyone plays the stream.
     pub(super) fn is_watched(&self) -> bool {
         let source = self.publication.source();
-        source.frames_wanted() || source.rtp_wanted()
+        source.frames_wanted() || source.rtp_wanted() || source.mix_wanted()
     }
 
     /// The tracks that have come, whatever the publisher announced.

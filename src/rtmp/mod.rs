@@ -93,10 +93,7 @@ async fn run(socket: std::net::TcpStream, shared: Arc<Shared>, _slot: OwnedSemap
 }
 
 fn prepare(socket: TcpStream) -> io::Result<std::net::TcpStream> {
-    // A frame is written whole: waiting for more would only add delay.
-    socket.set_nodelay(true)?;
-    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
-    socket2::SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
+    crate::tcp::prepare(&socket)?;
     socket.into_std()
 }
 

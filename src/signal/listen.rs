@@ -59,7 +59,7 @@ pub(crate) async fn serve(
             warn!(%peer, limit = limits.max_connections, "HTTP connection refused: too many");
             continue;
         };
-        if let Err(error) = socket.set_nodelay(true) {
+        if let Err(error) = crate::tcp::prepare(&socket) {
             debug!(%error, "an HTTP connection ended at once");
             continue;
         }

@@ -14,17 +14,18 @@ const STEP = 0.002;
 
 /**
  * One block of the test sound.
- * @param {{ tone: number, rate: number, channels: number, from: number, count: number }} options `from` and `count`
- * in samples per channel
+ * @param {{ tone: number, rate: number, channels: number, from: number, count: number, loudness?: number }} options
+ * `from` and `count` in samples per channel; `loudness` 0 is silence, 1 the usual
  * @returns {Int16Array} interleaved samples
  */
-export function synthesize({ tone, rate, channels, from, count }) {
+export function synthesize({ tone, rate, channels, from, count, loudness = 1 }) {
   const out = new Int16Array(count * channels);
   for (let i = 0; i < count; i += 1) {
     const t = (from + i) / rate;
     let value = TONE_LEVEL * Math.sin(2 * Math.PI * tone * t);
     if (t % 1 < BEEP_SECONDS) value += BEEP_LEVEL * Math.sin(2 * Math.PI * BEEP_HZ * t);
-    for (let c = 0; c < channels; c += 1) out[i * channels + c] = Math.round(value * 32767);
+    const sample = Math.round(Math.max(-1, Math.min(1, value * loudness)) * 32767);
+    for (let c = 0; c < channels; c += 1) out[i * channels + c] = sample;
   }
   return out;
 }
@@ -97,6 +98,21 @@ function pitch(pcm, from, count, rate) {
     }
   }
   return bestHz;
+}
+
+/**
+ * How loud tones are, as the median over windows of a tenth of a second.
+ * @param {Float32Array} sound @param {number} soundRate @param {number[]} tones hertz
+ * @returns {number[]} amplitudes, one per tone
+ */
+export function loudness(sound, soundRate, tones) {
+  const { pcm, rate } = decimate(sound, soundRate);
+  const count = Math.round(rate / 10);
+  return tones.map((hz) => {
+    const all = [];
+    for (let from = 0; from + count <= pcm.length; from += count) all.push(amplitude(pcm, from, count, rate, hz));
+    return all.sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0;
+  });
 }
 
 /**

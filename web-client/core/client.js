@@ -4,6 +4,7 @@ import { localError } from './errors.js';
 import { Stay } from './stay.js';
 
 /** @typedef {import('./protocol.js').StreamName} StreamName */
+/** @typedef {import('./protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('./protocol.js').Kind} Kind */
 /** @typedef {import('./protocol.js').Uid} Uid */
 /** @typedef {import('./protocol.js').Role} Role */
@@ -23,6 +24,26 @@ import { Stay } from './stay.js';
  */
 
 /**
+ * User data that came in the pictures of a stream, or would have.
+ *
+ * @typedef {object} Sei
+ * @property {Uid} uid whose stream
+ * @property {StreamName} stream
+ * @property {number} type of the SEI message: 5 or 242
+ * @property {string} [uuid] of type 5: whose data it is, in hexadecimal digits
+ * @property {string} [text] if it is UTF-8
+ * @property {Uint8Array} [data] otherwise
+ */
+
+/**
+ * What a stream of one's own should be sent with at most, because the others' networks carry no more.
+ *
+ * @typedef {object} PublishLimits
+ * @property {number} maxKbps of the pictures
+ * @property {number} [shortSide] of a picture that this rate carries well, in pixels
+ */
+
+/**
  * What a client tells. Names that Agora's Web SDK has mean the same; a stream is added, as there are two.
  *
  * @typedef {object} ClientEvents
@@ -39,14 +60,17 @@ import { Stay } from './stay.js';
  * @property {[user: RemoteUser, stream: StreamName, key: string, value: string | null]} stream-attribute
  * @property {[key: string, value: string | null, by: Uid | undefined]} room-attribute
  * @property {[message: Message]} message
+ * @property {[uid: Uid]} speaker who speaks, for those who receive `mix` or `speaker`
  * @property {[qualities: import('./protocol.js').Event<'network_quality'>['participants']]} network-quality
+ * @property {[stream: StreamName, limits: PublishLimits | null]} publish-limits null: none any more
+ * @property {[sei: Sei]} sei with the capability `sei` alone
  * @property {[stream: StreamName, layers: import('./protocol.js').Layer[]]} layers-wanted of one's own pictures: those to send
  * @property {[]} token-privilege-will-expire
  * @property {[]} token-privilege-did-expire
  * @property {[stream: StreamName]} local-unpublished without having been asked to
  * @property {[stream: StreamName, kind: Kind, state: TrackState, by: Uid | undefined]} local-track-state an admin did it
  * @property {[role: Role]} local-role-changed
- * @property {[uid: Uid, stream: StreamName]} subscription-ended without having been asked to
+ * @property {[uid: Uid, stream: ReceivedName]} subscription-ended without having been asked to
  * @property {[error: import('./errors.js').RtcError]} session-ended for another reason than leaving
  * @property {[cause: unknown]} exception something failed that nobody waits for
  */
@@ -109,6 +133,11 @@ export class Client extends Emitter {
   /** @returns {ReadonlyMap<string, string>} */
   get roomAttributes() {
     return this.#stay?.room.attributes ?? new Map();
+  }
+
+  /** What the server asks for now. @param {StreamName} stream @returns {PublishLimits | null} */
+  publishLimits(stream) {
+    return this.#stay?.limits.get(stream) ?? null;
   }
 
   get publications() {
@@ -217,7 +246,7 @@ export class Client extends Emitter {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    * @param {{ audio?: boolean, video?: boolean, maxLayer?: import('./protocol.js').Layer }} [tracks] again with others to
    *   change them. `maxLayer`: the largest size of the pictures that is wished for
    * @returns {Promise<import('./ports.js').SubscribedMedia>}
@@ -229,7 +258,7 @@ export class Client extends Emitter {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   async unsubscribe(uid, stream) {
     await this.#inRoom().unsubscribe(uid, stream);
@@ -255,6 +284,20 @@ export class Client extends Emitter {
     const body = typeof content === 'string' ? { text: content } : { data: toBase64(content) };
     const request = { ...body, ...(to === undefined ? {} : { to }) };
     return (await this.#inRoom().connection.request('send_message', request)).message_id;
+  }
+
+  /**
+   * In the pictures of a stream of one's own for players without signalling, and as event `sei` for everybody else who
+   * receives it and wants to be told. How it comes is not confirmed: a picture may be lost on its way.
+   *
+   * @param {string | Uint8Array} content at most 2048 bytes
+   * @param {object} [options]
+   * @param {StreamName} [options.stream]
+   * @param {5 | 242} [options.type] of the SEI message
+   */
+  async sendSei(content, { stream = 'camera', type = 5 } = {}) {
+    const body = typeof content === 'string' ? { text: content } : { data: toBase64(content) };
+    await this.#inRoom().connection.request('send_sei', { stream, sei_type: type, ...body });
   }
 
   /**

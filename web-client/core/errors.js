@@ -40,7 +40,7 @@ const SERVER_CODES = new Map(
     ['INVALID_PARAMS', 'missing_field invalid_field invalid_app invalid_room invalid_uid message_too_large no_tracks'],
     ['INVALID_PARAMS', 'message_too_deep sdp_too_large candidate_too_large too_many_capabilities too_many_stats'],
     ['INVALID_PARAMS', 'content_too_large attribute_key_size attribute_too_large text_too_large ban_too_long'],
-    ['INVALID_OPERATION', 'not_joined already_joined not_admin not_host not_published not_subscribed stream_in_use'],
+    ['INVALID_OPERATION', 'not_joined already_joined not_admin not_host not_published not_subscribed stream_in_use made_by_server only_by_address'],
     ['INVALID_OPERATION', 'no_such_track bad_sdp too_many_subscriptions too_many_attributes too_many_bans blocked'],
     ['INVALID_OPERATION', 'rate_limited'],
     ['NOT_SUPPORTED', 'unsupported_version unknown_type'],

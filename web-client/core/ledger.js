@@ -1,6 +1,7 @@
 import { KINDS, uidKey } from './room.js';
 
 /** @typedef {import('./protocol.js').StreamName} StreamName */
+/** @typedef {import('./protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('./protocol.js').Kind} Kind */
 /** @typedef {import('./protocol.js').Uid} Uid */
 
@@ -22,7 +23,7 @@ import { KINDS, uidKey } from './room.js';
  *
  * @typedef {object} Subscription
  * @property {Uid} uid
- * @property {StreamName} stream
+ * @property {ReceivedName} stream
  * @property {boolean} audio
  * @property {boolean} video
  * @property {import('./protocol.js').Layer} maxLayer
@@ -80,7 +81,7 @@ export class Ledger {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   subscription(uid, stream) {
     return this.#subscriptions.get(key(uid, stream));
@@ -93,7 +94,7 @@ export class Ledger {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    * @returns {boolean} whether there was one
    */
   unsubscribed(uid, stream) {
@@ -108,7 +109,7 @@ export class Ledger {
 
 /**
  * @param {Uid} uid which has no slash
- * @param {StreamName} stream
+ * @param {ReceivedName} stream
  */
 function key(uid, stream) {
   return `${uidKey(uid)}/${stream}`;

@@ -49,7 +49,7 @@
  * @property {(media: PublishedMedia) => void} publish again with other media when they have changed
  * @property {(stream: import('./protocol.js').StreamName) => void} unpublish
  * @property {(media: SubscribedMedia) => void} subscribe again with other media when they have changed
- * @property {(uid: import('./protocol.js').Uid, stream: import('./protocol.js').StreamName) => void} unsubscribe
+ * @property {(uid: import('./protocol.js').Uid, stream: import('./protocol.js').ReceivedName) => void} unsubscribe
  * @property {(revision: number, sdp: string, mids: import('./protocol.js').Mids) => Promise<string>} offer returns the
  *   answer. Not called again before it has settled, unless `reset` came in between. If it rejects, the room is joined anew
  * @property {() => void} resumed the signalling is back and the session stood: media that broke need an ICE restart

@@ -13,11 +13,15 @@ const MAX_SDP_BYTES = 192 * 1024;
 const MAX_CONTENT_BYTES = 8192;
 /** Padded base64 of MAX_CONTENT_BYTES. */
 const MAX_BASE64_BYTES = Math.ceil(MAX_CONTENT_BYTES / 3) * 4;
+const MAX_SEI_BYTES = 2048;
+const MAX_SEI_BASE64_BYTES = Math.ceil(MAX_SEI_BYTES / 3) * 4;
 const MAX_STATS = 64;
 const MAX_STREAM_ATTRIBUTES = 8;
 
 const anyText = text();
 const streamName = oneOf('camera', 'screen');
+/** What can be received: the server makes the last two of what the others publish. */
+const receivedName = oneOf('camera', 'screen', 'mix', 'speaker');
 const kind = oneOf('audio', 'video');
 const role = oneOf('host', 'audience');
 const trackState = oneOf('absent', 'live', 'muted', 'blocked');
@@ -74,8 +78,8 @@ const requests = {
     attributes: optional(record(text(1024), MAX_STREAM_ATTRIBUTES)),
   }),
   unpublish: fields({ stream: streamName }),
-  subscribe: fields({ uid: ownUid, stream: streamName, audio: optional(flag), video: optional(flag), max_layer: optional(layer) }),
-  unsubscribe: fields({ uid: ownUid, stream: streamName }),
+  subscribe: fields({ uid: ownUid, stream: receivedName, audio: optional(flag), video: optional(flag), max_layer: optional(layer) }),
+  unsubscribe: fields({ uid: ownUid, stream: receivedName }),
   answer: fields({ revision: whole(1), sdp: text(MAX_SDP_BYTES) }),
   candidate: fields({ candidate: text(1024), mid: optional(anyText) }),
   ice_restart: nothing,
@@ -87,7 +91,7 @@ const requests = {
     streams: optional(list(
       fields({
         uid: ownUid,
-        stream: streamName,
+        stream: receivedName,
         kbps: optional(number),
         fps: optional(number),
         loss_permille: optional(number),
@@ -102,6 +106,12 @@ const requests = {
     to: optional(ownUid),
     text: optional(text(MAX_CONTENT_BYTES)),
     data: optional(text(MAX_BASE64_BYTES)),
+  }),
+  send_sei: fields({
+    stream: streamName,
+    sei_type: optional(oneOf(5, 242)),
+    text: optional(text(MAX_SEI_BYTES)),
+    data: optional(text(MAX_SEI_BASE64_BYTES)),
   }),
   set_room_attribute: fields({ key: attributeKey, value: attributeValue }),
   set_stream_attribute: fields({ stream: streamName, key: attributeKey, value: attributeValue }),
@@ -128,7 +138,7 @@ const responses = {
   ping: fields({ time: whole() }),
   publish: fields({ stream: streamName, rtmp: optional(anyText) }),
   unpublish: nothing,
-  subscribe: fields({ uid, stream: streamName, rtmp: optional(anyText), flv: optional(anyText) }),
+  subscribe: fields({ uid, stream: receivedName, rtmp: optional(anyText), flv: optional(anyText) }),
   unsubscribe: nothing,
   answer: nothing,
   candidate: nothing,
@@ -138,6 +148,7 @@ const responses = {
   set_role: fields({ role }),
   renew_token: fields({ token_expires: optional(whole()), role }),
   send_message: fields({ message_id: whole() }),
+  send_sei: nothing,
   set_room_attribute: nothing,
   set_stream_attribute: nothing,
   kick: nothing,
@@ -168,8 +179,18 @@ const events = {
   token_expiring: fields({ seconds: whole() }),
   session_ended: fields({ reason: anyText, message: optional(anyText), seconds: optional(whole()) }),
   offer: fields({ revision: whole(1), sdp: anyText, mids }),
+  speaker: fields({ uid }),
   layers_wanted: fields({ stream: streamName, layers: list(layer) }),
   network_quality: fields({ participants: list(fields({ uid, uplink: quality, downlink: quality })) }),
+  publish_limits: fields({ stream: streamName, max_kbps: nullable(whole()), short_side: optional(whole()) }),
+  sei: fields({
+    uid,
+    stream: streamName,
+    sei_type: whole(),
+    uuid: optional(anyText),
+    text: optional(anyText),
+    data: optional(anyText),
+  }),
 };
 
 const refusal = fields({
@@ -181,12 +202,23 @@ const refusal = fields({
 });
 
 /**
+ * Whether a participant publishes it: otherwise the server makes it.
+ *
+ * @param {ReceivedName} stream
+ * @returns {stream is StreamName}
+ */
+export function isPublished(stream) {
+  return stream === 'camera' || stream === 'screen';
+}
+
+/**
  * @template C
  * @typedef {import('./check.js').Value<C>} Value
  */
 
 /** @typedef {string | number} Uid `42` and `"42"` are the same */
 /** @typedef {Value<typeof streamName>} StreamName */
+/** @typedef {Value<typeof receivedName>} ReceivedName */
 /** @typedef {Value<typeof kind>} Kind */
 /** @typedef {Value<typeof role>} Role */
 /** @typedef {Value<typeof trackState>} TrackState */

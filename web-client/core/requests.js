@@ -15,7 +15,7 @@ const MAX_REQUESTS = 128;
  *
  * @type {ReadonlySet<import('./protocol.js').RequestType>}
  */
-const NEVER_REPEATED = new Set(['send_message', 'stats', 'join', 'resume', 'leave', 'ping']);
+const NEVER_REPEATED = new Set(['send_message', 'send_sei', 'stats', 'join', 'resume', 'leave', 'ping']);
 
 /**
  * @template {import('./protocol.js').RequestType} T

@@ -6,6 +6,7 @@ import { Negotiation } from './negotiation.js';
 import { KINDS, Room, uidKey } from './room.js';
 
 /** @typedef {import('./protocol.js').StreamName} StreamName */
+/** @typedef {import('./protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('./protocol.js').Uid} Uid */
 /** @typedef {import('./protocol.js').Role} Role */
 /** @typedef {import('./client.js').ClientEvents} ClientEvents */
@@ -22,6 +23,8 @@ import { KINDS, Room, uidKey } from './room.js';
 export class Stay {
   room = new Room();
   ledger = new Ledger();
+  /** What the server asks of one's own streams. @type {Map<StreamName, import('./client.js').PublishLimits>} */
+  limits = new Map();
   admin = false;
   /** @type {Uid} */
   uid;
@@ -109,7 +112,7 @@ export class Stay {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   async unsubscribe(uid, stream) {
     this.#dropSubscription(uid, stream);
@@ -175,6 +178,8 @@ export class Stay {
     this.uid = reply.uid;
     this.admin = reply.admin;
     if (again) {
+      // The new session is told anew.
+      for (const stream of [...this.limits.keys()]) this.#limit({ stream, max_kbps: null });
       this.#negotiation.reset();
       this.#carry((media) => media.reset());
     } else {
@@ -239,7 +244,10 @@ export class Stay {
   #event(event) {
     if (event.event === 'offer') this.#negotiation.offer(event);
     else if (event.event === 'message') this.#message(event);
+    else if (event.event === 'speaker') this.#say('speaker', event.uid);
     else if (event.event === 'network_quality') this.#say('network-quality', event.participants);
+    else if (event.event === 'publish_limits') this.#limit(event);
+    else if (event.event === 'sei') this.#sei(event);
     else if (event.event === 'layers_wanted') this.#say('layers-wanted', event.stream, event.layers);
     else if (event.event === 'token_expiring') this.#say('token-privilege-will-expire');
     else if ('uid' in event && uidKey(event.uid) === uidKey(this.uid)) this.#ownEvent(event);
@@ -270,6 +278,25 @@ export class Stay {
       ...(text === undefined ? {} : { text }),
       ...(bytes === null ? {} : { data: bytes }),
     });
+  }
+
+  /** @param {import('./protocol.js').Event<'sei'>} event */
+  #sei({ uid, stream, sei_type: type, uuid, text, data }) {
+    const bytes = data === undefined ? null : fromBase64(data);
+    this.#say('sei', {
+      uid, stream, type,
+      ...(uuid === undefined ? {} : { uuid }),
+      ...(text === undefined ? {} : { text }),
+      ...(bytes === null ? {} : { data: bytes }),
+    });
+  }
+
+  /** @param {Pick<import('./protocol.js').Event<'publish_limits'>, 'stream' | 'max_kbps' | 'short_side'>} event */
+  #limit({ stream, max_kbps: maxKbps, short_side: shortSide }) {
+    const limits = maxKbps === null ? null : { maxKbps, ...(shortSide === undefined ? {} : { shortSide }) };
+    if (limits === null) this.limits.delete(stream);
+    else this.limits.set(stream, limits);
+    this.#say('publish-limits', stream, limits);
   }
 
   /** @param {import('./room.js').Change[]} changes */
@@ -327,6 +354,7 @@ export class Stay {
   /** @param {StreamName} stream */
   #dropPublication(stream) {
     const had = this.ledger.unpublished(stream);
+    this.limits.delete(stream);
     if (had) this.#carry((media) => media.unpublish(stream));
     return had;
   }
@@ -338,7 +366,7 @@ export class Stay {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   #dropSubscription(uid, stream) {
     const had = this.ledger.unsubscribed(uid, stream);
@@ -348,7 +376,7 @@ export class Stay {
 
   /**
    * @param {Uid} uid
-   * @param {StreamName} stream
+   * @param {ReceivedName} stream
    */
   #endSubscription(uid, stream) {
     if (this.#dropSubscription(uid, stream)) this.#say('subscription-ended', uid, stream);
@@ -489,6 +517,7 @@ export class Stay {
     this.#carry((media) => media.close());
     this.#media = null;
     this.ledger.clear();
+    this.limits.clear();
     this.room.clear();
   }
 }

@@ -1,6 +1,7 @@
 import { Client as CoreClient } from '../core/client.js';
 import { Emitter } from '../core/emitter.js';
 import { localError, RtcError } from '../core/errors.js';
+import { isPublished } from '../core/protocol.js';
 import { uidKey } from '../core/room.js';
 import { Arrivals } from './arrivals.js';
 import { invalid, sdkError } from './errors.js';
@@ -43,10 +44,14 @@ import { VolumeIndicator } from './volume-indicator.js';
  * @property {[uid: Uid, message: string]} user-info-updated `mute-audio`, `unmute-audio`, `mute-video` or `unmute-video`
  * @property {[user: RemoteUser]} user-role-changed
  * @property {[user: RemoteUser]} user-connection their connection is lost, or back: see `connected`
+ * @property {[uid: Uid]} active-speaker who speaks, after `followSpeaker`
  * @property {[quality: NetworkQuality]} network-quality once a second
  * @property {[volumes: { uid: Uid, level: number }[]]} volume-indicator levels of 0 to 100; above 60 somebody speaks
  * @property {[uid: Uid, payload: Uint8Array]} stream-message
  * @property {[message: Message]} message
+ * @property {[sei: import('../core/client.js').Sei]} sei if the client was made with `sei`
+ * @property {[stream: StreamName, limits: import('../core/client.js').PublishLimits | null]} publish-limits what the
+ *   others' networks carry of one's own pictures; the encoder keeps to it unless the client was made with `steer: false`
  * @property {[key: string, value: string | null, by: Uid | undefined]} room-attribute null: removed
  * @property {[user: RemoteUser, stream: StreamName, key: string, value: string | null]} stream-attribute
  * @property {[mediaType: MediaType, state: TrackState, by: Uid | undefined]} local-track-state an admin did it
@@ -66,6 +71,8 @@ import { VolumeIndicator } from './volume-indicator.js';
  * @property {'h264'} codec
  * @property {Role} [role] in `live` and `h264_interop` audience if absent; in `rtc` what the token allows
  * @property {string} [server] `https://host`; where the page came from if absent
+ * @property {boolean} [sei] whether to be told of user data in the pictures that are received
+ * @property {boolean} [steer] false: encoders do not keep to the limits of the server, which are only told
  */
 
 /** What the others' leaving is called by Agora's Web SDK. @type {Readonly<Record<string, string>>} */
@@ -100,7 +107,7 @@ export class Client extends Emitter {
    * @param {() => RTCPeerConnection} [places.connect]
    * @param {(events: import('./surroundings.js').SurroundingsEvents) => Surroundings} [places.surroundings]
    */
-  constructor({ mode, codec, role, server }, { platform = browserPlatform, connect, surroundings } = {}) {
+  constructor({ mode, codec, role, server, sei = false, steer = true }, { platform = browserPlatform, connect, surroundings } = {}) {
     super((cause) => log.error('a listener threw', cause));
     if (!['rtc', 'live', 'h264_interop'].includes(mode)) throw invalid('mode', 'the mode is rtc, live or h264_interop');
     if (codec !== 'h264') throw invalid('codec', 'the codec is h264: everybody in the room can play it');
@@ -112,6 +119,7 @@ export class Client extends Emitter {
       server: server ?? globalThis.location.origin,
       platform,
       kind: 'web',
+      ...(sei ? { capabilities: ['sei'] } : {}),
       ...(role === undefined && mode === 'rtc' ? {} : { role: role ?? 'audience' }),
       createMedia: (uplink) => this.#createPeer(uplink),
       onListenerError: (cause) => this.#exception(cause),
@@ -123,6 +131,7 @@ export class Client extends Emitter {
       sections: this.#sections,
       refresh: async (stream, kind) => this.#peer?.refresh(stream, kind),
       figures: (stream, kind) => this.#localFigures(stream, kind),
+      limits: (stream) => (steer ? this.#core.publishLimits(stream) : null),
     });
     this.#remote = new RemoteUsers({
       core: this.#core, clock, sections: this.#sections,
@@ -234,6 +243,15 @@ export class Client extends Emitter {
     await this.#remote.unsubscribe(user, mediaType);
   }
 
+  /** From now on `active-speaker` says who speaks, as the server hears it. */
+  async followSpeaker() {
+    await this.#core.subscribe(this.#ownUid(), 'speaker', { audio: false });
+  }
+
+  async unfollowSpeaker() {
+    await this.#core.unsubscribe(this.#ownUid(), 'speaker');
+  }
+
   /**
    * The largest size of somebody's pictures that is wished for: `h` is the full one, `m` and `l` are a half and a quarter as
    * wide and high, or what there is next to that.
@@ -287,6 +305,16 @@ export class Client extends Emitter {
    */
   sendMessage(content, toUid) {
     return this.#core.sendMessage(content, toUid);
+  }
+
+  /**
+   * In the pictures of a stream of one's own.
+   *
+   * @param {string | Uint8Array} content at most 2048 bytes
+   * @param {{ stream?: StreamName, type?: 5 | 242 }} [options]
+   */
+  sendSei(content, options) {
+    return this.#core.sendSei(content, options);
   }
 
   /**
@@ -443,6 +471,11 @@ export class Client extends Emitter {
       this.#ifKnown(known, (user) => this.emit('stream-attribute', user, stream, key, value)));
     core.on('room-attribute', (key, value, by) => this.emit('room-attribute', key, value, by));
     core.on('message', (message) => this.#message(message));
+    core.on('sei', (sei) => this.emit('sei', sei));
+    core.on('publish-limits', (stream, limits) => {
+      this.#peer?.refresh(stream, 'video').catch((cause) => this.#exception(cause));
+      this.emit('publish-limits', stream, limits);
+    });
     core.on('layers-wanted', (stream, layers) => this.#peer?.layersWanted(stream, layers));
     core.on('network-quality', (participants) => this.#qualities(participants));
     core.on('token-privilege-will-expire', () => this.emit('token-privilege-will-expire'));
@@ -450,7 +483,10 @@ export class Client extends Emitter {
     core.on('local-track-state', (stream, kind, state, by) => this.emit('local-track-state', mediaTypeOf(stream, kind), state, by));
     core.on('local-unpublished', (stream) => this.emit('local-unpublished', this.#publisher.ended(stream)));
     core.on('local-role-changed', (role) => this.emit('local-role-changed', role));
-    core.on('subscription-ended', (uid, stream) => this.#remote.subscriptionEnded(uid, stream));
+    core.on('subscription-ended', (uid, stream) => {
+      if (isPublished(stream)) this.#remote.subscriptionEnded(uid, stream);
+    });
+    core.on('speaker', (uid) => this.emit('active-speaker', uid));
     core.on('session-ended', (error) => this.emit('session-ended', error));
     core.on('exception', (cause) => this.#exception(cause));
   }
@@ -539,6 +575,12 @@ export class Client extends Emitter {
     const msg = cause instanceof Error ? cause.message : String(cause);
     log.warn(msg);
     this.emit('exception', { code: known?.code ?? 'UNEXPECTED_ERROR', msg, uid: this.uid });
+  }
+
+  /** @returns {Uid} */
+  #ownUid() {
+    if (this.uid === undefined) throw localError('not_connected', 'not in a room');
+    return this.uid;
   }
 
   #requireRoom() {

@@ -98,6 +98,23 @@ export function videoConstraints({ width, height, frameRate }) {
 }
 
 /**
+ * What an encoder does under the limits of the server.
+ *
+ * @param {import('./peer-session.js').Encoding} encoding without them
+ * @param {import('../core/client.js').PublishLimits} limits
+ * @param {{ width?: number, height?: number }} picture of the track
+ * @returns {import('./peer-session.js').Encoding}
+ */
+export function withLimits(encoding, { maxKbps, shortSide }, { width = 0, height = 0 }) {
+  const side = Math.min(width, height);
+  return {
+    ...encoding,
+    maxBitrate: Math.min(encoding.maxBitrate ?? Infinity, maxKbps * 1000),
+    ...(shortSide === undefined || side <= shortSide ? {} : { scaleResolutionDownBy: side / shortSide }),
+  };
+}
+
+/**
  * @param {VideoEncoderConfiguration} config
  * @param {'motion' | 'detail' | 'balanced'} mode what to keep when there is not enough of the network
  * @returns {import('./peer-session.js').Encoding}

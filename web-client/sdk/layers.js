@@ -61,15 +61,23 @@ export function isLayer(value) {
  * @param {Encoding} encoding of the full picture
  * @param {readonly Layer[]} wanted
  */
-export function setEncodings(encodings, { maxBitrate, maxFramerate }, wanted) {
+export function setEncodings(encodings, { maxBitrate, maxFramerate, scaleResolutionDownBy }, wanted) {
   encodings.forEach((each, index) => {
     const steps = encodings.length - 1 - index;
     set(each, 'maxBitrate', maxBitrate === undefined ? undefined : Math.round(maxBitrate * BITRATE_STEP ** steps));
     set(each, 'maxFramerate', maxFramerate);
-    if (encodings.length === 1) return;
+    if (encodings.length === 1) return scale(each, scaleResolutionDownBy);
     each.scaleResolutionDownBy = 2 ** steps;
     each.active = wanted.some((layer) => layer === each.rid);
   });
+}
+
+/**
+ * @param {RTCRtpEncodingParameters} encoding
+ * @param {number} [by] the full picture if absent
+ */
+function scale(encoding, by) {
+  if (by !== undefined || encoding.scaleResolutionDownBy !== undefined) encoding.scaleResolutionDownBy = by ?? 1;
 }
 
 /**

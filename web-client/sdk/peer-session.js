@@ -19,6 +19,7 @@ import { Sections } from './sections.js';
  * @typedef {object} Encoding
  * @property {number} [maxBitrate] bit/s
  * @property {number} [maxFramerate]
+ * @property {number} [scaleResolutionDownBy]
  * @property {RTCDegradationPreference} [degradationPreference]
  */
 

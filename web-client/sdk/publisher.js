@@ -1,5 +1,6 @@
 import { RtcError } from '../core/errors.js';
 import { requireH264, supportedCodecs } from './codecs.js';
+import { withLimits } from './encoder-config.js';
 import { invalid, sdkError } from './errors.js';
 import { LocalTrack } from './local-track.js';
 import { mediaTypeOf } from './media-types.js';
@@ -23,6 +24,7 @@ export class Publisher {
   #sections;
   #refresh;
   #figures;
+  #limits;
   /** @type {Map<MediaType, Slot>} */
   #slots = new Map();
   /** One change after the other. @type {Promise<unknown>} */
@@ -34,12 +36,14 @@ export class Publisher {
    * @param {import('./arrivals.js').Arrivals} options.sections
    * @param {(stream: StreamName, kind: Kind) => Promise<void>} options.refresh what is sent, or how, has changed
    * @param {(stream: StreamName, kind: Kind) => object} options.figures
+   * @param {(stream: StreamName) => import('../core/client.js').PublishLimits | null} options.limits of the pictures
    */
-  constructor({ core, sections, refresh, figures }) {
+  constructor({ core, sections, refresh, figures, limits }) {
     this.#core = core;
     this.#sections = sections;
     this.#refresh = refresh;
     this.#figures = figures;
+    this.#limits = limits;
   }
 
   /** @returns {AnyLocalTrack[]} */
@@ -65,7 +69,10 @@ export class Publisher {
    */
   source(stream, kind) {
     const track = this.track(stream, kind);
-    return track === undefined ? null : { track: track.output, encoding: track.encoding };
+    if (track === undefined) return null;
+    const { output, encoding } = track;
+    const limits = kind === 'video' ? this.#limits(stream) : null;
+    return { track: output, encoding: limits === null ? encoding : withLimits(encoding, limits, output?.getSettings() ?? {}) };
   }
 
   /** @param {AnyLocalTrack | AnyLocalTrack[]} tracks */

@@ -5,7 +5,7 @@ import { camera, joinReply, participant, settle, without, World } from './core-w
 
 const NAMES = [
   'connection-state-change', 'user-joined', 'user-left', 'user-published', 'user-unpublished', 'track-state', 'role-changed',
-  'platform-changed', 'user-connection', 'stream-attribute', 'room-attribute', 'message', 'network-quality',
+  'platform-changed', 'user-connection', 'stream-attribute', 'room-attribute', 'message', 'network-quality', 'publish-limits', 'sei',
   'token-privilege-will-expire', 'token-privilege-did-expire', 'local-unpublished', 'local-track-state', 'local-role-changed',
   'subscription-ended', 'session-ended', 'exception',
 ];
@@ -512,4 +512,44 @@ test('admins remove and mute others, and statistics go out only while somebody r
   await world.socket.open();
   await world.socket.grant('resume', { missed: 0 });
   assert.deepEqual(world.socket.asked, ['resume']);
+});
+
+test('limits of the encoder are those of the session: a new one is without them until it is told', async () => {
+  const { world, client, news } = await inRoom();
+  await granted(world, 'publish', client.publish('camera', { audio: true, video: true }), published());
+  await world.socket.say({ seq: 1, event: 'publish_limits', stream: 'camera', max_kbps: 420, short_side: 360 });
+  assert.deepEqual(client.publishLimits('camera'), { maxKbps: 420, shortSide: 360 });
+  assert.equal(client.publishLimits('screen'), null);
+  await rejoin(world);
+  assert.equal(client.publishLimits('camera'), null);
+  assert.deepEqual(news(), ['publish-limits camera [object Object]', 'publish-limits camera']);
+  await world.socket.say({ seq: 1, event: 'publish_limits', stream: 'camera', max_kbps: 300 });
+  assert.deepEqual(client.publishLimits('camera'), { maxKbps: 300 });
+  await granted(world, 'unpublish', client.unpublish('camera'));
+  assert.equal(client.publishLimits('camera'), null);
+});
+
+test('user data of pictures is sent once, and what comes is told as text or as bytes', async () => {
+  const { world, client } = await inRoom({ participants: [participant('bob', [camera])] }, { capabilities: ['sei'] });
+  assert.deepEqual(world.socket.last('join').capabilities, ['sei']);
+  const told = [];
+  client.on('sei', (sei) => told.push(sei));
+  await granted(world, 'send_sei', client.sendSei('goal'));
+  await granted(world, 'send_sei', client.sendSei(Uint8Array.of(0, 255), { stream: 'screen', type: 242 }));
+  assert.deepEqual(world.socket.sent.slice(-2).map((message) => without(message, 'id')), [
+    { type: 'send_sei', stream: 'camera', sei_type: 5, text: 'goal' },
+    { type: 'send_sei', stream: 'screen', sei_type: 242, data: 'AP8=' },
+  ]);
+  await assert.rejects(client.sendSei('x'.repeat(2049)), { code: 'INVALID_PARAMS' });
+  await world.socket.say(
+    { seq: 1, event: 'sei', uid: 'bob', stream: 'camera', sei_type: 5, uuid: 'ab', text: 'goal' },
+    { seq: 2, event: 'sei', uid: 'alice', stream: 'camera', sei_type: 242, data: 'AP8=' },
+  );
+  assert.deepEqual(told, [
+    { uid: 'bob', stream: 'camera', type: 5, uuid: 'ab', text: 'goal' },
+    { uid: 'alice', stream: 'camera', type: 242, data: Uint8Array.of(0, 255) },
+  ]);
+  const sent = assert.rejects(client.sendSei('twice'), { reason: 'outcome_unknown' });
+  await world.socket.drop();
+  await sent;
 });

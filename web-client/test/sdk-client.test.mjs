@@ -51,6 +51,31 @@ test('publishing is done when the sections are answered: own ones are sent, H.26
   assert.deepEqual(without(made.world.socket.last('publish'), 'id'), { type: 'publish', stream: 'camera', audio: true, video: true });
 });
 
+test('an encoder keeps to what the viewers can take, and goes back to what the page wants', async () => {
+  const made = await inRoom();
+  const [, picture] = await publishing(made);
+  picture.getMediaStreamTrack().settings = { width: 1280, height: 720 };
+  const sender = made.connections[0].transceivers[1].sender;
+  await made.world.socket.say({ seq: 2, event: 'publish_limits', stream: 'camera', max_kbps: 300, short_side: 360 });
+  assert.deepEqual(sender.parameters.encodings, [{ maxBitrate: 300_000, maxFramerate: 15, scaleResolutionDownBy: 2 }]);
+  assert.deepEqual(made.connections[0].transceivers[0].sender.parameters.encodings, [{ maxBitrate: 40_000 }]);
+  await made.world.socket.say({ seq: 3, event: 'publish_limits', stream: 'camera', max_kbps: 900 });
+  assert.deepEqual(sender.parameters.encodings, [{ maxBitrate: 500_000, maxFramerate: 15, scaleResolutionDownBy: 1 }]);
+  await made.world.socket.say({ seq: 4, event: 'publish_limits', stream: 'camera', max_kbps: null });
+  assert.deepEqual(sender.parameters.encodings, [{ maxBitrate: 500_000, maxFramerate: 15, scaleResolutionDownBy: 1 }]);
+});
+
+test('a page that steers its encoder itself is only told', async () => {
+  const made = await inRoom({}, { steer: false, sei: true });
+  assert.deepEqual(made.world.socket.last('join').capabilities, ['sei']);
+  const told = [];
+  made.client.on('publish-limits', (...args) => told.push(args));
+  await publishing(made);
+  await made.world.socket.say({ seq: 2, event: 'publish_limits', stream: 'camera', max_kbps: 300, short_side: 360 });
+  assert.deepEqual(made.connections[0].transceivers[1].sender.parameters.encodings, [{ maxBitrate: 500_000, maxFramerate: 15 }]);
+  assert.deepEqual(told, [['camera', { maxKbps: 300, shortSide: 360 }]]);
+});
+
 /** A camera's pictures of this size, published in the layers that it is good for. */
 async function layered(made, settings) {
   const picture = video();

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::sent::Sent;
 use crate::server::Server;
 use crate::{Bench, Tasks, stats};
-use queqiao_load::media::FPS;
+use queqiao_load::media::{AAC_SAMPLES, FPS, RATE};
 use queqiao_load::whip::Received;
 use queqiao_load::{rtmp, whip};
 
@@ -43,6 +43,18 @@ async fn usage(
     players: u64,
     count: &Count,
 ) -> Result<Usage> {
+    #[allow(clippy::cast_precision_loss)]
+    usage_at(bench, server, tasks, (players * FPS) as f64, count).await
+}
+
+/// Measures, and makes sure that players receive `per_second` pictures or frames of sound meanwhile.
+async fn usage_at(
+    bench: &Bench,
+    server: &Server,
+    tasks: &mut Tasks,
+    per_second: f64,
+    count: &Count,
+) -> Result<Usage> {
     sleep(SETTLE).await;
     let duration = bench.duration(8, 30);
     let (cpu, pictures) = (server.cpu()?, count.load(Ordering::Relaxed));
@@ -52,8 +64,8 @@ async fn usage(
     let elapsed = begin.elapsed().as_secs_f64();
     tasks.healthy()?;
     #[allow(clippy::cast_precision_loss)]
-    let share = (count.load(Ordering::Relaxed) - pictures) as f64 / ((players * FPS).max(1) as f64 * elapsed);
-    ensure!(players == 0 || share > SERVED, "players received {:.0} % of the pictures", share * 100.0);
+    let share = (count.load(Ordering::Relaxed) - pictures) as f64 / (per_second.max(1.0) * elapsed);
+    ensure!(per_second == 0.0 || share > SERVED, "players received {:.0} % of what was due", share * 100.0);
     Ok(Usage { cpu: used / elapsed * 100.0, rss: server.rss()? })
 }
 
@@ -203,6 +215,40 @@ pub(crate) async fn memory_rtmp(bench: &Bench) -> Result<()> {
         each(busy.cpu - idle.cpu, PUBLISHERS)
     );
     row("memory_rtmp", each(busy.rss - idle.rss, PUBLISHERS), PUBLISHERS, &note)?;
+    drop(tasks);
+    server.stop().await
+}
+
+async fn hear_mix(server: &Server, tasks: &mut Tasks, name: &str, count: &Count) {
+    let count = Arc::clone(count);
+    tasks.spawn(rtmp::play(server.rtmp(&format!("{name}~mix")), move |_, event| {
+        if matches!(event, Event::Audio { payload, .. } if payload.get(1) == Some(&1)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        true
+    }));
+    sleep(STAGGER).await;
+}
+
+/// Twenty phones in a room in which six of them speak, all at the same time: seven mixes.
+pub(crate) async fn mix_room(bench: &Bench) -> Result<()> {
+    const SPEAKERS: u64 = 6;
+    const PHONES: u64 = 20;
+    let server = bench.server("mix-room").await?;
+    let (mut tasks, count) = (bench.tasks(), Count::default());
+    publish_rtmp(bench, &server, &mut tasks, SPEAKERS).await?;
+    let alone = usage(bench, &server, &mut tasks, 0, &count).await?;
+    for index in 0..PHONES {
+        hear_mix(&server, &mut tasks, &format!("p{index}"), &count).await;
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let frames = (PHONES * RATE) as f64 / AAC_SAMPLES as f64;
+    let busy = usage_at(bench, &server, &mut tasks, frames, &count).await?;
+    let note = format!(
+        "six decoders, seven mixes and encoders, twenty players; the six publishers alone take {:.2} %",
+        alone.cpu
+    );
+    row("mix_room", busy.cpu - alone.cpu, PHONES, &note)?;
     drop(tasks);
     server.stop().await
 }

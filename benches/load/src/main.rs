@@ -70,6 +70,8 @@ enum Measurement {
     RoomConnect,
     /// Participants that join rooms of a hundred without media: CPU.
     RoomJoins,
+    /// Twenty phones that hear the mixed sound of a room of six speakers: CPU.
+    MixRoom,
     /// A room of thirty who all send and receive: CPU.
     RoomOfThirty,
 }
@@ -156,6 +158,7 @@ async fn measure(arguments: Arguments) -> Result<()> {
         Measurement::MemoryRtmp => load::memory_rtmp(&bench).await,
         Measurement::RoomConnect => rooms::connect(&bench).await,
         Measurement::RoomJoins => rooms::joins(&bench).await,
+        Measurement::MixRoom => load::mix_room(&bench).await,
         Measurement::RoomOfThirty => rooms::thirty(&bench).await,
     }
 }

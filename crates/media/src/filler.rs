@@ -143,17 +143,16 @@ impl Filler {
         if need == Need::None || need == Need::Live && waited < QUIET {
             return;
         }
-        let silence = sound.config.get_or_insert_with(|| Silence::of(Arc::clone(fallback)));
-        let Some(frame) = &silence.frame else { return };
-        let duration = silence.config.frame_duration().max(TICK);
-        let until = now - sound.lag.unwrap_or(FIRST_LAG);
-        let mut end = sound.end.unwrap_or(until - duration).max(until - MAX_FILL);
-        while end + duration <= until {
-            out.push(AacFrame { time: end, config: Arc::clone(&silence.config), data: frame.clone() });
-            sound.made = true;
-            end += duration;
+        sound.config.get_or_insert_with(|| Silence::of(Arc::clone(fallback)));
+        sound.make_until(now - sound.lag.unwrap_or(FIRST_LAG), out);
+    }
+
+    /// Appends the silence between the last that was made and a frame of the publisher at `time`, which may have been
+    /// further behind before.
+    pub fn bridge_sound(&mut self, time: StreamTime, out: &mut Vec<AacFrame>) {
+        if self.sound.made {
+            self.sound.make_until(time, out);
         }
-        sound.end = Some(sound.end.map_or(end, |before| before.max(end)));
     }
 
     /// The black picture of `layer` that is due at `now`; a keyframe where one is wanted and the last one is half a second ago. Only a picture that is held back turns black:
@@ -191,6 +190,20 @@ impl Filler {
         }
         picture.latest = Some(time);
         Some(unit)
+    }
+}
+
+impl Sound {
+    fn make_until(&mut self, until: StreamTime, out: &mut Vec<AacFrame>) {
+        let Some(Silence { config, frame: Some(frame) }) = &self.config else { return };
+        let duration = config.frame_duration().max(TICK);
+        let mut end = self.end.unwrap_or(until - duration).max(until - MAX_FILL);
+        while end + duration <= until {
+            out.push(AacFrame { time: end, config: Arc::clone(config), data: frame.clone() });
+            self.made = true;
+            end += duration;
+        }
+        self.end = Some(self.end.map_or(end, |before| before.max(end)));
     }
 }
 
@@ -254,6 +267,21 @@ mod tests {
 
         assert!(!filler.admit_sound(at(5_000), &frame(end - step, &real)), "its time has been filled");
         assert!(filler.admit_sound(at(5_010), &frame(end + StreamTime::new(3_000), &real)));
+    }
+
+    #[test]
+    fn no_hole_is_left_before_a_publisher_that_has_caught_up() {
+        let (mut filler, real) = (Filler::default(), config());
+        assert!(filler.admit_sound(at(320), &frame(at(0), &real)), "300 ms behind");
+        let before = fill(&mut filler, Need::Held, 350..=2_000).last().unwrap().time;
+        let mut silence = Vec::new();
+        filler.bridge_sound(at(1_980), &mut silence);
+        assert!(silence.len() > 10 && silence[0].time == before + real.frame_duration());
+        assert!(silence.last().unwrap().time + real.frame_duration() <= at(1_980));
+        assert!(filler.admit_sound(at(2_000), &frame(at(1_980), &real)));
+        silence.clear();
+        filler.bridge_sound(at(2_500), &mut silence);
+        assert!(silence.is_empty(), "between frames of the publisher nothing is made up");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod loss;
 pub mod opus;
 pub mod pace;
 pub mod rtp;
+pub mod steering;
 pub mod sync;
 pub mod thin;
 pub mod time;

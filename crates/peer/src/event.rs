@@ -103,6 +103,8 @@ pub enum Event {
         /// Seconds that are left.
         seconds: u64,
     },
+    /// Who speaks, for those who have subscribed to the stream that follows the speaker.
+    Speaker(UserId),
     /// How well everybody's network does.
     NetworkQuality(Vec<NetworkQuality>),
     /// Events were not pulled in time and are lost; [`Room::participants`](crate::Room::participants) has the state.

@@ -7,8 +7,8 @@ use crate::secret::is_guessable;
 use crate::signal::Tracks;
 use crate::token::{Asked, open};
 use crate::{
-    AppId, Claims, Error, MIN_SECRET_BYTES, Pass, Permission, Role, RoomId, Scope, Secret, StreamKey, Uid,
-    UnixSeconds,
+    AppId, Claims, Error, MIN_SECRET_BYTES, Pass, Permission, Role, RoomId, Scope, Secret, StreamKey,
+    StreamKind, Uid, UnixSeconds,
 };
 
 /// How many apps one server serves: a bound on what a configuration file may ask for.
@@ -125,7 +125,7 @@ impl Apps {
     ) -> Result<Grant, Error> {
         let asked = Asked { app: &stream.app, room: &stream.room, uid: &stream.uid };
         let bearer = self.bearer(token, &asked, now)?;
-        bearer.check(&stream.uid, permission)?;
+        bearer.check(&stream.uid, stream.kind, permission)?;
         let (tracks, max_layer) = (Tracks::Both, Layer::High);
         Ok(Grant { stream: stream.clone(), permission, tracks, max_layer, bearer })
     }
@@ -209,12 +209,13 @@ impl Bearer {
     }
 
     /// Whether it may do this with the stream of `uid`.
-    pub(crate) fn check(&self, uid: &Uid, permission: Permission) -> Result<(), Error> {
+    pub(crate) fn check(&self, uid: &Uid, kind: StreamKind, permission: Permission) -> Result<(), Error> {
         if !self.role.allows(permission) {
             return Err(Error::RoleNotAllowed { role: self.role, permission });
         }
         match permission {
             Permission::Publish if !self.uid.covers(uid) => Err(Error::WrongUid),
+            Permission::Publish if kind.is_made() => Err(Error::MadeByServer),
             Permission::Publish | Permission::Play => Ok(()),
         }
     }

@@ -115,6 +115,9 @@ pub enum Error {
     /// The token is for another uid.
     #[error("the token is for another uid")]
     WrongUid,
+    /// The stream is one that the server makes, which nobody publishes.
+    #[error("the server makes this stream itself")]
+    MadeByServer,
     /// The role does not allow this.
     #[error("the role {role} may not {permission}")]
     RoleNotAllowed {
@@ -158,6 +161,7 @@ impl Error {
             Self::WrongApp => "wrong_app",
             Self::WrongRoom => "wrong_room",
             Self::WrongUid => "wrong_uid",
+            Self::MadeByServer => "made_by_server",
             Self::RoleNotAllowed { .. } => "role_not_allowed",
         }
     }

@@ -14,6 +14,12 @@ pub const MAX_ID_BYTES: usize = 128;
 /// What a uid ends in when the stream is a shared screen.
 pub const SCREEN_SUFFIX: &str = "~screen";
 
+/// What a uid ends in for the sound of its room without its own.
+pub const MIX_SUFFIX: &str = "~mix";
+
+/// What a uid ends in for the pictures of who speaks in its room, and the same sound.
+pub const SPEAKER_SUFFIX: &str = "~speaker";
+
 /// Characters that mean something in an address (RFC 3986 section 2.2) or in our own suffixes.
 const RESERVED: [char; 8] = ['/', '\\', '?', '#', '%', '~', '"', '<'];
 
@@ -146,7 +152,7 @@ impl Visitor<'_> for IdVisitor {
     }
 }
 
-/// What a stream shows: a participant can publish one of each.
+/// What a stream shows. A participant can publish one of each that the server does not make.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
 )]
@@ -157,6 +163,29 @@ pub enum StreamKind {
     Camera,
     /// A shared screen, addressed by the uid with [`SCREEN_SUFFIX`].
     Screen,
+    /// The sound of the room without that of the uid, addressed by the uid with [`MIX_SUFFIX`]. The server makes it.
+    Mix,
+    /// The pictures of who speaks, with the same sound, addressed by the uid with [`SPEAKER_SUFFIX`]. The server makes it.
+    Speaker,
+}
+
+impl StreamKind {
+    /// Whether the server makes it out of what the others publish.
+    #[must_use]
+    pub const fn is_made(self) -> bool {
+        matches!(self, Self::Mix | Self::Speaker)
+    }
+
+    /// What the uid ends in, in an address.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Camera => "",
+            Self::Screen => SCREEN_SUFFIX,
+            Self::Mix => MIX_SUFFIX,
+            Self::Speaker => SPEAKER_SUFFIX,
+        }
+    }
 }
 
 /// The address of a stream: what one participant publishes in one room of one app.
@@ -173,7 +202,7 @@ pub struct StreamKey {
 }
 
 impl StreamKey {
-    /// Makes a key of three path segments; the last one may end in [`SCREEN_SUFFIX`].
+    /// Makes a key of three path segments; the last one may end in a [suffix](StreamKind::suffix).
     ///
     /// The segments are taken as they are: decode percent escapes before.
     ///
@@ -181,10 +210,11 @@ impl StreamKey {
     ///
     /// [`Error::InvalidId`] names the first segment that is not valid.
     pub fn from_segments(app: &str, room: &str, stream: &str) -> Result<Self, Error> {
-        let (uid, kind) = match stream.strip_suffix(SCREEN_SUFFIX) {
-            Some(uid) => (uid, StreamKind::Screen),
-            None => (stream, StreamKind::Camera),
-        };
+        let suffixed = [StreamKind::Screen, StreamKind::Mix, StreamKind::Speaker];
+        let (uid, kind) = suffixed
+            .into_iter()
+            .find_map(|kind| Some((stream.strip_suffix(kind.suffix())?, kind)))
+            .unwrap_or((stream, StreamKind::Camera));
         Ok(Self { app: app.parse()?, room: room.parse()?, uid: uid.parse()?, kind })
     }
 }
@@ -192,7 +222,7 @@ impl StreamKey {
 impl FromStr for StreamKey {
     type Err = Error;
 
-    /// Reads `APP/ROOM/UID` or `APP/ROOM/UID~screen`, without a leading slash.
+    /// Reads `APP/ROOM/UID`, or `APP/ROOM/UID~screen` and so on, without a leading slash.
     fn from_str(path: &str) -> Result<Self, Error> {
         let mut segments = path.split('/');
         match (segments.next(), segments.next(), segments.next(), segments.next()) {
@@ -204,11 +234,7 @@ impl FromStr for StreamKey {
 
 impl fmt::Display for StreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.app, self.room, self.uid)?;
-        match self.kind {
-            StreamKind::Camera => Ok(()),
-            StreamKind::Screen => f.write_str(SCREEN_SUFFIX),
-        }
+        write!(f, "{}/{}/{}{}", self.app, self.room, self.uid, self.kind.suffix())
     }
 }
 
@@ -233,7 +259,8 @@ mod tests {
 
     #[test]
     fn an_address_is_read_and_written_alike() {
-        for address in ["demo/r1/alice", "app-1/房间/42", "a/b/c.d@e=:+~screen"] {
+        for address in ["demo/r1/alice", "app-1/房间/42", "a/b/c.d@e=:+~screen", "a/b/c~mix", "a/b/c~speaker"]
+        {
             assert_eq!(address.parse::<StreamKey>().unwrap().to_string(), address);
         }
     }

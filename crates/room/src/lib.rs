@@ -22,7 +22,9 @@ mod token;
 
 pub use app::{Access, Apps, Demo, Grant, Loopback, MAX_APPS, MAX_SECRETS_PER_APP};
 pub use error::{Error, IdFault, IdKind};
-pub use ids::{AppId, MAX_ID_BYTES, RoomId, SCREEN_SUFFIX, StreamKey, StreamKind, Uid};
+pub use ids::{
+    AppId, MAX_ID_BYTES, MIX_SUFFIX, RoomId, SCREEN_SUFFIX, SPEAKER_SUFFIX, StreamKey, StreamKind, Uid,
+};
 pub use pass::Pass;
 pub use role::{Permission, Role};
 pub use secret::{MIN_SECRET_BYTES, Secret};

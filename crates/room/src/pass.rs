@@ -56,7 +56,7 @@ impl Pass {
 
     /// The right to do this with a stream of the same room.
     pub(crate) fn grant(&self, uid: &Uid, kind: StreamKind, permission: Permission) -> Result<Grant, Error> {
-        self.bearer.check(uid, permission)?;
+        self.bearer.check(uid, kind, permission)?;
         if permission == Permission::Publish && *uid != self.uid {
             return Err(Error::WrongUid);
         }

@@ -224,13 +224,15 @@ impl Tickets {
     }
 
     /// The connection that used a ticket is gone: the ticket waits for its client. Does nothing if another connection
-    /// uses it by now.
-    pub fn release(&mut self, ticket: &Ticket, connection: ConnectionId, now: Instant) {
-        if let Some(record) = self.records.get_mut(&ticket.digest())
-            && matches!(record.state, State::InUse(current) if current == connection)
-        {
-            record.state = State::Waiting { until: now.checked_add(RETRY_WINDOW).unwrap_or(now) };
-        }
+    /// uses it by now, or it is revoked.
+    ///
+    /// Returns whether it waits.
+    pub fn release(&mut self, ticket: &Ticket, connection: ConnectionId, now: Instant) -> bool {
+        let record = self.records.get_mut(&ticket.digest());
+        let used = record.filter(|record| matches!(record.state, State::InUse(user) if user == connection));
+        let Some(record) = used else { return false };
+        record.state = State::Waiting { until: now.checked_add(RETRY_WINDOW).unwrap_or(now) };
+        true
     }
 
     /// Does what [`crate::machine::Order::RevokeTickets`] asks for, and returns the connections that use those tickets.

@@ -150,6 +150,7 @@ fn refusals() -> Vec<ErrorBody> {
         Error::WrongRoom,
         Error::WrongUid,
         Error::RoleNotAllowed { role: Role::Audience, permission: Permission::Publish },
+        Error::MadeByServer,
     ];
     let rooms = [
         Refusal::TooManyRooms { limit: 10_000 },
@@ -165,6 +166,7 @@ fn refusals() -> Vec<ErrorBody> {
         Refusal::NoSuchTrack,
         Refusal::NotPublished(StreamKind::Camera),
         Refusal::NotSubscribed,
+        Refusal::OnlyByAddress(StreamKind::Mix),
         Refusal::StreamInUse(StreamKind::Camera),
         Refusal::NoTracks,
         Refusal::TooManySubscriptions,

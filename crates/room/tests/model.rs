@@ -55,6 +55,8 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let who = || 0..UIDS.len();
     let kind = || prop_oneof![3 => Just(StreamKind::Camera), 1 => Just(StreamKind::Screen)];
+    let made = || prop_oneof![Just(StreamKind::Mix), Just(StreamKind::Speaker)];
+    let received = move || prop_oneof![3 => kind(), 1 => made()];
     let tracks = || prop_oneof![Just(Tracks::Both), Just(Tracks::Audio), Just(Tracks::Video)];
     let media = || prop_oneof![Just(MediaKind::Audio), Just(MediaKind::Video)];
     let role = || prop_oneof![Just(Role::Host), Just(Role::Audience)];
@@ -75,8 +77,8 @@ fn op() -> impl Strategy<Value = Op> {
     let media_ops = prop_oneof![
         6 => (who(), kind(), tracks()).prop_map(|(who, kind, tracks)| Op::Publish { who, kind, tracks }),
         1 => (who(), kind()).prop_map(|(who, kind)| Op::Unpublish { who, kind }),
-        3 => (who(), who(), kind()).prop_map(|(who, of, kind)| Op::Subscribe { who, of, kind }),
-        1 => (who(), who(), kind()).prop_map(|(who, of, kind)| Op::Unsubscribe { who, of, kind }),
+        3 => (who(), who(), received()).prop_map(|(who, of, kind)| Op::Subscribe { who, of, kind }),
+        1 => (who(), who(), received()).prop_map(|(who, of, kind)| Op::Unsubscribe { who, of, kind }),
         3 => (who(), kind(), media(), any::<bool>())
             .prop_map(|(who, kind, media, muted)| Op::Mute { who, kind, media, muted }),
         3 => (who(), who(), kind(), media(), any::<bool>())
@@ -214,7 +216,7 @@ impl Model {
             .flat_map(|(who, participant)| participant.streams.keys().map(|kind| (who.clone(), *kind)))
             .collect();
         for participant in self.participants.values_mut() {
-            participant.subscriptions.retain(|target| there.contains(target));
+            participant.subscriptions.retain(|target| target.1.is_made() || there.contains(target));
         }
         if self.participants.is_empty() {
             self.attributes.clear();
@@ -308,8 +310,12 @@ impl Model {
     fn subscribe(&mut self, who: usize, of: usize, kind: StreamKind) -> Answer {
         self.seated(who)?;
         let target = self.participants.get(UIDS[of]).ok_or("no_such_participant")?;
-        if !target.streams.contains_key(&kind) {
+        let there = if kind.is_made() { who == of } else { target.streams.contains_key(&kind) };
+        if !there {
             return Err("no_such_stream");
+        }
+        if kind == StreamKind::Mix && target.platform != Platform::Miniprogram {
+            return Err("only_by_address");
         }
         self.seated(who)?.subscriptions.insert((UIDS[of].to_owned(), kind));
         Ok(())
@@ -510,9 +516,12 @@ impl Known {
                 set(&mut self.stream(uid.uid().as_str(), *stream).attributes, key, value.as_ref());
             }
             Event::Message { .. } | Event::TokenExpiring { .. } | Event::SessionEnded { .. } => {}
-            Event::Offer { .. } | Event::LayersWanted { .. } | Event::NetworkQuality { .. } => {
-                unreachable!("the room makes none")
-            }
+            Event::Offer { .. }
+            | Event::LayersWanted { .. }
+            | Event::NetworkQuality { .. }
+            | Event::PublishLimits { .. }
+            | Event::Sei { .. }
+            | Event::Speaker { .. } => unreachable!("the room makes none"),
         }
     }
 }
@@ -813,6 +822,9 @@ impl World {
     fn attach(&mut self, who: usize, publish: Option<StreamKind>) -> (Answer, Answer) {
         let (now, connection) = (self.stage.now(), self.stage.connection());
         let grant = match publish {
+            Some(StreamKind::Mix | StreamKind::Speaker) => {
+                unreachable!("nobody publishes what the server makes")
+            }
             Some(StreamKind::Camera) => grant(UIDS[who], UIDS[who], Permission::Publish, now.unix, HOUR),
             Some(StreamKind::Screen) => support::screen_grant(UIDS[who], now.unix),
             None => grant(UIDS[who], "somebody", Permission::Play, now.unix, HOUR),

@@ -797,3 +797,39 @@ fn an_operation_that_is_refused_leaves_no_room_behind() {
     assert_eq!(code(refused), "role_not_allowed");
     assert!(rooms.is_empty());
 }
+
+#[test]
+fn the_streams_that_the_server_makes_are_received_under_ones_own_uid_and_published_by_nobody() {
+    let mut stage = Stage::new();
+    let (ann, _bob) = (stage.join("ann"), stage.join("bob"));
+    let now = stage.now();
+    let subscribe =
+        |stage: &mut Stage, of: &str, kind| code(stage.room.subscribe(&ann, &uid(of), kind, Tracks::Both));
+    assert_eq!(subscribe(&mut stage, "bob", StreamKind::Speaker), "no_such_stream");
+    assert_eq!(subscribe(&mut stage, "ann", StreamKind::Mix), "only_by_address", "a browser mixes by itself");
+    let published = stage.room.publish(&ann, StreamKind::Mix, Tracks::Audio, Attributes::new(), now);
+    assert_eq!(code(published), "made_by_server");
+    stage.room.subscribe(&ann, &uid("ann"), StreamKind::Speaker, Tracks::Both).unwrap();
+    stage.room.unsubscribe(&ann, &uid("ann"), StreamKind::Speaker).unwrap();
+}
+
+#[test]
+fn only_those_who_follow_the_speaker_hear_who_it_is() {
+    let mut stage = Stage::new();
+    let (ann, _bob) = (stage.join("ann"), stage.join("bob"));
+    stage.room.subscribe(&ann, &uid("ann"), StreamKind::Speaker, Tracks::Both).unwrap();
+    stage.effects();
+    stage.room.tell_speaker(&uid("bob"));
+    stage.room.tell_speaker(&uid("nobody"));
+    let told: Vec<_> = stage
+        .effects()
+        .into_iter()
+        .filter_map(|effect| match effect {
+            Effect::Send { connection, event } => Some((connection, event.text())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].0, ann.connection());
+    assert!(told[0].1.contains(r#""event":"speaker","uid":"bob""#), "{}", told[0].1);
+}

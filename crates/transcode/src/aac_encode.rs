@@ -15,10 +15,10 @@ use crate::fdk;
 use crate::settings::AacSettings;
 
 /// Samples of each channel in a frame.
-pub(crate) const FRAME_LEN: usize = 1_024;
+pub const FRAME_LEN: usize = 1_024;
 
 /// An AAC-LC encoder for one number of channels.
-pub(crate) struct Encoder {
+pub struct Encoder {
     #[cfg(feature = "fdk-aac")]
     inner: fdk::Encoder,
     config: Arc<aac::Config>,
@@ -34,7 +34,7 @@ impl Encoder {
     /// # Errors
     /// [`Error::Fdk`], or [`Error::NoAacEncoder`] in a build without one.
     #[cfg(feature = "fdk-aac")]
-    pub(crate) fn new(settings: &AacSettings, channels: u8) -> Result<Self, Error> {
+    pub fn new(settings: &AacSettings, channels: u8) -> Result<Self, Error> {
         let bitrate = if channels == 1 { settings.bitrate_mono } else { settings.bitrate_stereo };
         let inner = fdk::Encoder::new(&fdk::EncoderSettings {
             object_type: fdk::ObjectType::Lc,
@@ -58,16 +58,19 @@ impl Encoder {
     /// # Errors
     /// [`Error::NoAacEncoder`].
     #[cfg(not(feature = "fdk-aac"))]
-    pub(crate) fn new(_settings: &AacSettings, _channels: u8) -> Result<Self, Error> {
+    pub fn new(_settings: &AacSettings, _channels: u8) -> Result<Self, Error> {
         Err(Error::NoAacEncoder)
     }
 
-    pub(crate) fn config(&self) -> &Arc<aac::Config> {
+    /// The configuration of its frames.
+    #[must_use]
+    pub fn config(&self) -> &Arc<aac::Config> {
         &self.config
     }
 
     /// Samples by which a decoder's output is later than this encoder's input.
-    pub(crate) fn delay(&self) -> usize {
+    #[must_use]
+    pub fn delay(&self) -> usize {
         #[cfg(feature = "fdk-aac")]
         return self.inner.delay();
         #[cfg(not(feature = "fdk-aac"))]
@@ -79,7 +82,7 @@ impl Encoder {
     /// # Errors
     /// [`Error::Fdk`].
     #[cfg(feature = "fdk-aac")]
-    pub(crate) fn encode(&mut self, samples: &[f32]) -> Result<Bytes, Error> {
+    pub fn encode(&mut self, samples: &[f32]) -> Result<Bytes, Error> {
         self.pcm.clear();
         #[allow(clippy::cast_possible_truncation)] // float to integer saturates, which is clipping
         self.pcm.extend(samples.iter().map(|&sample| (sample * 32_768.0) as i16));
@@ -89,7 +92,7 @@ impl Encoder {
 
     /// Is never called: there is no value of this type in this build.
     #[cfg(not(feature = "fdk-aac"))]
-    pub(crate) fn encode(&mut self, _samples: &[f32]) -> Result<Bytes, Error> {
+    pub fn encode(&mut self, _samples: &[f32]) -> Result<Bytes, Error> {
         Err(Error::NoAacEncoder)
     }
 }

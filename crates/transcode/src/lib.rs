@@ -18,11 +18,14 @@ mod fifo;
 mod opus_to_aac;
 mod resample;
 mod settings;
+mod to_pcm;
 
+pub use aac_encode::{Encoder as AacEncoder, FRAME_LEN as AAC_FRAME_LEN};
 pub use aac_to_opus::{AacToOpus, LOSS_END, LOSS_START};
 pub use error::Error;
 pub use opus_to_aac::OpusToAac;
 pub use settings::{AacSettings, Application, ChannelPolicy, Counters, OpusSettings};
+pub use to_pcm::{AacToPcm, OpusToPcm};
 
 /// The sample rate of everything that leaves this crate, in Hz.
 pub const SAMPLE_RATE: u32 = 48_000;

@@ -1,7 +1,7 @@
 //! A publisher's clock that is not the server's, through timeline and transcoder.
 
 #![cfg(feature = "fdk-aac")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod common;
 

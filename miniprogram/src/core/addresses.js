@@ -2,11 +2,12 @@
 
 /** @typedef {import('../../../web-client/core/protocol.js').Uid} Uid */
 /** @typedef {import('../../../web-client/core/protocol.js').StreamName} StreamName */
+/** @typedef {import('../../../web-client/core/protocol.js').ReceivedName} ReceivedName */
 
 /**
  * @typedef {object} Play where a stream can be played; both addresses hold the same ticket, so only one of them is used
  * @property {Uid} uid
- * @property {StreamName} stream
+ * @property {ReceivedName} stream
  * @property {string} url rtmp
  * @property {string} flv
  */
@@ -16,10 +17,10 @@
  * @property {(stream: StreamName, url: string, replaces: boolean) => void} push `replaces`: an address that is now void
  * @property {(play: Play, replaces: boolean) => void} play
  * @property {(stream: StreamName) => void} pushEnded
- * @property {(uid: Uid, stream: StreamName) => void} playEnded
+ * @property {(uid: Uid, stream: ReceivedName) => void} playEnded
  */
 
-/** @param {Uid} uid @param {StreamName} stream @returns {string} the same for all forms of a uid */
+/** @param {Uid} uid @param {ReceivedName} stream @returns {string} the same for all forms of a uid */
 export const streamKey = (uid, stream) => `${uid}/${stream}`;
 
 /** @typedef {import('../../../web-client/core/ports.js').Media} Media */
@@ -42,7 +43,7 @@ export class Addresses {
     return this.#pushes.get(stream);
   }
 
-  /** @param {Uid} uid @param {StreamName} stream @returns {Play | undefined} */
+  /** @param {Uid} uid @param {ReceivedName} stream @returns {Play | undefined} */
   play(uid, stream) {
     return this.#plays.get(streamKey(uid, stream));
   }
@@ -74,7 +75,7 @@ export class Addresses {
     if (before?.url !== rtmp) this.#events.play(play, before !== undefined);
   }
 
-  /** @param {Uid} uid @param {StreamName} stream */
+  /** @param {Uid} uid @param {ReceivedName} stream */
   unsubscribe(uid, stream) {
     if (this.#plays.delete(streamKey(uid, stream))) this.#events.playEnded(uid, stream);
   }

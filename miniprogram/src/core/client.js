@@ -1,6 +1,7 @@
 import { Client as CoreClient } from '../../../web-client/core/client.js';
 import { Emitter } from '../../../web-client/core/emitter.js';
 import { localError } from '../../../web-client/core/errors.js';
+import { isPublished } from '../../../web-client/core/protocol.js';
 import { uidKey } from '../../../web-client/core/room.js';
 import { Addresses } from './addresses.js';
 import { Components } from './components.js';
@@ -9,10 +10,13 @@ import { globalWx, watchSurroundings, wxPlatform } from './wx.js';
 
 /** @typedef {import('../../../web-client/core/protocol.js').Uid} Uid `42` and `'42'` are the same */
 /** @typedef {import('../../../web-client/core/protocol.js').StreamName} StreamName */
+/** @typedef {import('../../../web-client/core/protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('../../../web-client/core/protocol.js').Kind} Kind */
 /** @typedef {import('../../../web-client/core/protocol.js').Role} Role */
 /** @typedef {import('../../../web-client/core/protocol.js').TrackState} TrackState */
 /** @typedef {import('../../../web-client/core/client.js').Message} Message */
+/** @typedef {import('../../../web-client/core/client.js').PublishLimits} PublishLimits */
+/** @typedef {import('../../../web-client/core/client.js').Sei} Sei */
 /** @typedef {import('../../../web-client/core/connection.js').ConnectionState} ConnectionState */
 /** @typedef {import('../../../web-client/core/connection.js').DisconnectedReason} DisconnectedReason */
 /** @typedef {import('../../../web-client/core/errors.js').RtcError} RtcError */
@@ -52,12 +56,16 @@ export const ROTATION = 'rotation';
  * @property {[stream: RemoteStream, rotation: number]} rotation degrees
  * @property {[key: string, value: string | null, by: Uid | undefined]} room-attribute
  * @property {[message: Message]} message
+ * @property {[sei: Sei]} sei if the client was made with `sei`
+ * @property {[stream: StreamName, limits: PublishLimits | null]} publish-limits what the others' networks carry of one's
+ *   own pictures; a view gives its pusher a `maxBitrate` by it
  * @property {[stream: StreamName, url: string]} push-url in place of the earlier one, which is of no use any more
  * @property {[play: Play]} play-url in place of the earlier ones
  * @property {[stream: StreamName]} push-ended the server has ended it, or the stay is over: take its pusher away
- * @property {[uid: Uid, stream: StreamName]} play-ended take its player away
+ * @property {[uid: Uid, stream: ReceivedName]} play-ended take its player away
  * @property {[stream: StreamName, change: PhaseChange]} push-state
- * @property {[uid: Uid, stream: StreamName, change: PhaseChange]} play-state
+ * @property {[uid: Uid, stream: ReceivedName, change: PhaseChange]} play-state
+ * @property {[uid: Uid]} speaker who speaks, while `mix` or `speaker` is received
  * @property {[qualities: { uid: Uid, uplink: number, downlink: number }[]]} network-quality of this participant, from its
  *   components, and of the others, as the server has it: 0 unknown, 1 best to 6 unusable
  * @property {[stream: StreamName, kind: Kind, state: TrackState, by: Uid | undefined]} local-track-state an admin did it
@@ -74,6 +82,7 @@ export const ROTATION = 'rotation';
  * @property {Role} [role] to join as; what the token allows if absent
  * @property {import('./wx.js').Wx} [wx] another than the mini-program's own
  * @property {import('../../../web-client/core/ports.js').Platform} [platform] for tests: sockets and time of their own
+ * @property {boolean} [sei] whether to be told of user data in the pictures that are received
  * @property {import('../../../web-client/core/connection.js').Persistence} [persistence] what happens when the session is
  *   lost. By default it is replaced for as long as it takes, and new addresses are told by `push-url` and `play-url`
  */
@@ -92,9 +101,11 @@ export class Client extends Emitter {
   #platform;
   /** @type {(() => void) | null} */
   #unwatch = null;
+  /** Which tracks of what the server makes were asked for. @type {Map<ReceivedName, { audio: boolean, video: boolean }>} */
+  #made = new Map();
 
   /** @param {ClientOptions} options */
-  constructor({ server, role, wx, platform, persistence }) {
+  constructor({ server, role, wx, platform, sei = false, persistence }) {
     super();
     this.#wx = wx ?? (platform === undefined ? globalWx() : null);
     this.#platform = platform ?? wxPlatform(/** @type {import('./wx.js').Wx} */ (this.#wx));
@@ -121,6 +132,7 @@ export class Client extends Emitter {
       platform: this.#platform,
       kind: 'miniprogram',
       createMedia: () => this.#addresses,
+      ...(sei ? { capabilities: ['sei'] } : {}),
       ...(role === undefined ? {} : { role }),
       ...(persistence === undefined ? {} : { persistence }),
     });
@@ -177,10 +189,10 @@ export class Client extends Emitter {
       [...user.streams.keys()].map((name) => /** @type {RemoteStream} */ (streamOf(user, name))));
   }
 
-  /** @param {Uid} uid @param {StreamName} [stream] @returns {RemoteStream | undefined} */
+  /** @param {Uid} uid @param {ReceivedName} [stream] @returns {RemoteStream | undefined} */
   stream(uid, stream = 'camera') {
     const user = this.#core.remoteUser(uid);
-    return user === undefined ? undefined : streamOf(user, stream);
+    return user === undefined || !isPublished(stream) ? undefined : streamOf(user, stream);
   }
 
   /** Whether this client publishes it. @param {StreamName} [stream] */
@@ -199,12 +211,22 @@ export class Client extends Emitter {
     return this.#core.publications.find((publication) => publication.stream === stream)?.state[kind] ?? 'absent';
   }
 
+  /**
+   * What the others' networks carry of one's own pictures: what `max-bitrate` of the pusher should be at most.
+   *
+   * @param {StreamName} [stream]
+   * @returns {PublishLimits | null} null while they carry everything
+   */
+  publishLimits(stream = 'camera') {
+    return this.#core.publishLimits(stream);
+  }
+
   /** @param {StreamName} [stream] @returns {string | undefined} the address for the pusher */
   pushUrl(stream = 'camera') {
     return this.#addresses.push(stream);
   }
 
-  /** @param {Uid} uid @param {StreamName} [stream] @returns {Play | undefined} the addresses for a player */
+  /** @param {Uid} uid @param {ReceivedName} [stream] @returns {Play | undefined} the addresses for a player */
   play(uid, stream = 'camera') {
     return this.#addresses.play(uid, stream);
   }
@@ -219,7 +241,7 @@ export class Client extends Emitter {
     return this.#components.pusher(stream);
   }
 
-  /** @param {Uid} uid @param {StreamName} [stream] where its player is, and its figures */
+  /** @param {Uid} uid @param {ReceivedName} [stream] where its player is, and its figures */
   player(uid, stream = 'camera') {
     return this.#components.player(uid, stream);
   }
@@ -284,16 +306,58 @@ export class Client extends Emitter {
    * Subscribing again gives new addresses and ends the connection of the old ones.
    *
    * @param {Uid} uid
-   * @param {{ stream?: StreamName, audio?: boolean, video?: boolean }} [options] which tracks to receive
+   * @param {{ stream?: ReceivedName, audio?: boolean, video?: boolean }} [options] which tracks to receive
    * @returns {Promise<Play>} the addresses for a `live-player`
    */
   async subscribe(uid, { stream = 'camera', audio = true, video = true } = {}) {
-    const { rtmp, flv } = await this.#core.subscribe(uid, stream, { audio, video });
+    const tracks = isPublished(stream) ? undefined : this.#made.get(stream);
+    const { rtmp, flv } = await this.#core.subscribe(uid, stream, tracks ?? { audio, video });
     if (rtmp === undefined || flv === undefined) throw localError('bad_response', 'the server gave no address to play');
     return { uid, stream, url: rtmp, flv };
   }
 
-  /** @param {Uid} uid @param {StreamName} [stream] */
+  /**
+   * All that is said in the room, without one's own voice, as one stream: a phone plays five or six at most. Subscribe to
+   * pictures with `audio: false` beside it.
+   *
+   * @returns {Promise<Play>} the addresses for a `live-player` with `mode="RTC"`
+   */
+  async subscribeMix() {
+    return this.#subscribeMade('mix', { audio: true, video: false });
+  }
+
+  /**
+   * The pictures of who speaks, as one stream that changes with the speaker, and by default with the sound of the room as
+   * `subscribeMix` has it. Who speaks sees who spoke before.
+   *
+   * @param {{ audio?: boolean, video?: boolean }} [options] which tracks to receive
+   * @returns {Promise<Play>} the addresses for a `live-player`
+   */
+  async subscribeSpeaker({ audio = true, video = true } = {}) {
+    return this.#subscribeMade('speaker', { audio, video });
+  }
+
+  async unsubscribeMix() {
+    await this.#core.unsubscribe(this.#ownUid(), 'mix');
+  }
+
+  async unsubscribeSpeaker() {
+    await this.#core.unsubscribe(this.#ownUid(), 'speaker');
+  }
+
+  /** @param {'mix' | 'speaker'} stream @param {{ audio: boolean, video: boolean }} tracks @returns {Promise<Play>} */
+  #subscribeMade(stream, tracks) {
+    this.#made.set(stream, tracks);
+    return this.subscribe(this.#ownUid(), { stream });
+  }
+
+  /** @returns {Uid} */
+  #ownUid() {
+    if (this.uid === undefined) throw localError('not_connected', 'not in a room');
+    return this.uid;
+  }
+
+  /** @param {Uid} uid @param {ReceivedName} [stream] */
   async unsubscribe(uid, stream = 'camera') {
     await this.#core.unsubscribe(uid, stream);
   }
@@ -330,6 +394,17 @@ export class Client extends Emitter {
     return this.#core.sendMessage(content, to);
   }
 
+  /**
+   * In the pictures of a stream of one's own: players without signalling get it as an SEI message, and participants who
+   * receive the stream and want to be told as `sei`.
+   *
+   * @param {string | Uint8Array} content at most 2048 bytes
+   * @param {{ stream?: StreamName, type?: 5 | 242 }} [options]
+   */
+  async sendSei(content, options) {
+    await this.#core.sendSei(content, options);
+  }
+
   /** @param {string} key @param {string | null} value null removes it */
   async setRoomAttribute(key, value) {
     await this.#core.setRoomAttribute(key, value);
@@ -360,12 +435,12 @@ export class Client extends Emitter {
     this.#components.pusherNetStatus(event, stream);
   }
 
-  /** @param {Uid} uid @param {unknown} event @param {StreamName} [stream] */
+  /** @param {Uid} uid @param {unknown} event @param {ReceivedName} [stream] */
   playerState(uid, event, stream = 'camera') {
     this.#components.playerState(uid, event, stream);
   }
 
-  /** @param {Uid} uid @param {unknown} event @param {StreamName} [stream] */
+  /** @param {Uid} uid @param {unknown} event @param {ReceivedName} [stream] */
   playerNetStatus(uid, event, stream = 'camera') {
     this.#components.playerNetStatus(uid, event, stream);
   }
@@ -384,6 +459,9 @@ export class Client extends Emitter {
     new RemoteStreams(core, this);
     core.on('room-attribute', (key, value, by) => this.emit('room-attribute', key, value, by));
     core.on('message', (message) => this.emit('message', message));
+    core.on('sei', (sei) => this.emit('sei', sei));
+    core.on('publish-limits', (stream, limits) => this.emit('publish-limits', stream, limits));
+    core.on('speaker', (uid) => this.emit('speaker', uid));
     core.on('network-quality', (qualities) => this.emit('network-quality', qualities));
     core.on('local-track-state', (stream, kind, state, by) => this.emit('local-track-state', stream, kind, state, by));
     core.on('local-role-changed', (role) => this.emit('role', role));

@@ -1,9 +1,11 @@
+import { isPublished } from '../../../web-client/core/protocol.js';
 import { Component, PLAYER_CODES, PUSHER_CODES } from './component.js';
 import { Quality, worst } from './quality.js';
 import { streamKey } from './addresses.js';
 
 /** @typedef {import('../../../web-client/core/protocol.js').Uid} Uid */
 /** @typedef {import('../../../web-client/core/protocol.js').StreamName} StreamName */
+/** @typedef {import('../../../web-client/core/protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('./component.js').PhaseChange} PhaseChange */
 
 /** How often the figures are told to the server and the page: components report about as often. */
@@ -14,7 +16,7 @@ const MAX_NESTING = 4;
 /**
  * @typedef {object} Entry
  * @property {Uid | null} uid null: one's own
- * @property {StreamName} stream
+ * @property {ReceivedName} stream
  * @property {Component} component
  * @property {Quality} quality
  */
@@ -38,7 +40,7 @@ export class Components {
    * @param {import('../../../web-client/core/client.js').Client} options.core
    * @param {import('../../../web-client/core/ports.js').Clock} options.clock
    * @param {(stream: StreamName, change: PhaseChange) => void} options.pushState
-   * @param {(uid: Uid, stream: StreamName, change: PhaseChange) => void} options.playState
+   * @param {(uid: Uid, stream: ReceivedName, change: PhaseChange) => void} options.playState
    * @param {(uplink: number, downlink: number) => void} options.quality
    */
   constructor({ core, clock, pushState, playState, quality }) {
@@ -54,7 +56,7 @@ export class Components {
     return viewOf(this.#pushers.get(stream));
   }
 
-  /** @param {Uid} uid @param {StreamName} stream */
+  /** @param {Uid} uid @param {ReceivedName} stream */
   player(uid, stream) {
     return viewOf(this.#players.get(streamKey(uid, stream)));
   }
@@ -73,14 +75,14 @@ export class Components {
     if (entry !== undefined) this.#tell(entry, entry.component.stop());
   }
 
-  /** @param {Uid} uid @param {StreamName} stream */
+  /** @param {Uid} uid @param {ReceivedName} stream */
   playStarted(uid, stream) {
     const entry = { uid, stream, component: new Component(PLAYER_CODES), quality: new Quality('downlink') };
     this.#players.set(streamKey(uid, stream), entry);
     this.#tell(entry, entry.component.start());
   }
 
-  /** @param {Uid} uid @param {StreamName} stream */
+  /** @param {Uid} uid @param {ReceivedName} stream */
   playStopped(uid, stream) {
     const entry = this.#players.get(streamKey(uid, stream));
     this.#players.delete(streamKey(uid, stream));
@@ -97,12 +99,12 @@ export class Components {
     this.#netStatus(this.#pushers.get(stream), event);
   }
 
-  /** @param {Uid} uid @param {unknown} event @param {StreamName} stream */
+  /** @param {Uid} uid @param {unknown} event @param {ReceivedName} stream */
   playerState(uid, event, stream) {
     this.#code(this.#players.get(streamKey(uid, stream)), event);
   }
 
-  /** @param {Uid} uid @param {unknown} event @param {StreamName} stream */
+  /** @param {Uid} uid @param {unknown} event @param {ReceivedName} stream */
   playerNetStatus(uid, event, stream) {
     this.#netStatus(this.#players.get(streamKey(uid, stream)), event);
   }
@@ -125,8 +127,8 @@ export class Components {
   /** @param {Entry} entry @param {PhaseChange | null} change */
   #tell({ uid, stream }, change) {
     if (change === null) return;
-    if (uid === null) this.#pushState(stream, change);
-    else this.#playState(uid, stream, change);
+    if (uid !== null) this.#playState(uid, stream, change);
+    else if (isPublished(stream)) this.#pushState(stream, change);
   }
 
   #report() {

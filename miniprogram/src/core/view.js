@@ -1,9 +1,12 @@
+import { isPublished } from '../../../web-client/core/protocol.js';
 import { NETWORK_LOST, SUSPENDED } from './component.js';
 import { rotationOf } from './client.js';
 import { streamKey } from './addresses.js';
+import { bitratesWithin } from './bitrates.js';
 
 /** @typedef {import('../../../web-client/core/protocol.js').Uid} Uid */
 /** @typedef {import('../../../web-client/core/protocol.js').StreamName} StreamName */
+/** @typedef {import('../../../web-client/core/protocol.js').ReceivedName} ReceivedName */
 /** @typedef {import('../../../web-client/core/protocol.js').TrackState} TrackState */
 /** @typedef {import('./component.js').Phase} Phase */
 
@@ -13,6 +16,8 @@ const MAX_PLAYERS = 6;
 const RESTART_MS = [500, 2_000, 4_000, 8_000];
 /** After as long without a failure the next one counts as the first. */
 const STABLE_MS = 30_000;
+const LIVE = /** @type {const} */ ('live');
+const ABSENT = /** @type {const} */ ('absent');
 
 /**
  * One `live-pusher` as data of a page.
@@ -22,6 +27,9 @@ const STABLE_MS = 30_000;
  * @property {StreamName} stream
  * @property {string} url
  * @property {Phase} phase
+ * @property {number} minBitrate for `min-bitrate`
+ * @property {number} maxBitrate for `max-bitrate`: what the page wants, or less while the others' networks carry less.
+ *   The size of the picture follows by itself, as WeChat chooses it by the rate
  */
 
 /**
@@ -31,7 +39,7 @@ const STABLE_MS = 30_000;
  * @property {string} key another one when the component has to be built anew: use it as `wx:key`
  * @property {string} id for the element, the same for as long as the stream is shown
  * @property {Uid} uid
- * @property {StreamName} stream
+ * @property {ReceivedName} stream
  * @property {string} url
  * @property {Phase} phase
  * @property {TrackState} audio
@@ -50,6 +58,9 @@ const STABLE_MS = 30_000;
  * @typedef {object} ViewOptions
  * @property {string} [pushers] field of `data` that holds a list of at most one PusherItem
  * @property {string} [players] field of `data` that holds a list of PlayerItems
+ * @property {{ min?: number, max?: number }} [bitrate] what the page wants of its pusher, kbit/s: 200 to 1000, as WeChat
+ *   has it, if absent
+ * @property {boolean} [steer] false: pushers are given what the page wants, whatever the others' networks carry
  * @property {number} [maxPlayers] how many streams are received at once; further ones wait until one ends
  * @property {(uid: Uid, stream: StreamName) => boolean} [wanted] which streams are received at all; every one if absent
  */
@@ -90,6 +101,7 @@ export class View {
     this.#options = options;
     const names = /** @type {const} */ ([
       'stream-added', 'stream-removed', 'track-state', 'rotation', 'push-url', 'play-url', 'push-ended', 'play-ended', 'state',
+      'publish-limits',
     ]);
     for (const name of names) this.#on(name, () => this.#schedule());
     this.#on('push-state', (stream, { phase, code }) => {
@@ -168,18 +180,26 @@ export class View {
     const streams = /** @type {const} */ (['camera', 'screen']);
     return streams.flatMap((stream) => {
       const url = this.#client.pushUrl(stream);
-      return url === undefined ? [] : [{ key: this.#key(url), stream, url, phase: this.#client.pusher(stream).phase }];
+      const { phase } = this.#client.pusher(stream);
+      return url === undefined ? [] : [{ key: this.#key(url), stream, url, phase, ...this.#bitrates(stream) }];
     });
+  }
+
+  /** @param {StreamName} stream */
+  #bitrates(stream) {
+    const { bitrate = {}, steer = true } = this.#options;
+    return bitratesWithin(bitrate, steer ? this.#client.publishLimits(stream) : null);
   }
 
   /** @returns {PlayerItem[]} */
   #players() {
     return this.#client.plays.flatMap(({ uid, stream: name, url }) => {
       const stream = this.#client.stream(uid, name);
-      if (stream === undefined) return [];
-      const { audio, video } = stream;
+      const shown = isPublished(name) ? stream : { audio: LIVE, video: name === 'mix' ? ABSENT : LIVE };
+      if (shown === undefined) return [];
+      const { audio, video } = shown;
       const { phase } = this.#client.player(uid, name);
-      const orientation = rotationOf(stream) % 180 === 0 ? /** @type {const} */ ('vertical') : /** @type {const} */ ('horizontal');
+      const orientation = stream === undefined || rotationOf(stream) % 180 === 0 ? /** @type {const} */ ('vertical') : /** @type {const} */ ('horizontal');
       return [{ key: this.#key(url), id: `player-${uid}-${name}`, uid, stream: name, url, phase, audio, video, orientation }];
     });
   }
@@ -218,7 +238,7 @@ export class View {
     this.#client.publishAgain(stream).catch((cause) => this.#report(cause));
   }
 
-  /** @param {Uid} uid @param {StreamName} stream */
+  /** @param {Uid} uid @param {ReceivedName} stream */
   #playAgain(uid, stream) {
     if (this.#client.player(uid, stream).phase !== 'failed') return;
     this.#client.subscribe(uid, { stream }).catch((cause) => this.#report(cause));

@@ -1,5 +1,8 @@
 /** @typedef {import('../core/view.js').View} View */
 
+/** What the vendor's own sample sends at most, kbit/s. */
+const MAX_BITRATE = 500;
+
 /**
  * What a component that shows the call is to it. Beside `pushers` and `players`, whose items are those of a view, these
  * fields of its data are written: `camera` and `microphone` (whether they are in use), `facing` (`front` or `back`) and
@@ -80,7 +83,7 @@ export class Stages {
 
   #open() {
     const owner = this.#owner;
-    if (owner !== undefined && this.#core !== null) this.#view = this.#core.bind(owner);
+    if (owner !== undefined && this.#core !== null) this.#view = this.#core.bind(owner, { bitrate: { max: MAX_BITRATE } });
     this.#paint();
   }
 

@@ -1,3 +1,4 @@
+import { isPublished } from '../../../web-client/core/protocol.js';
 import { ERROR_CODES, VolcEngineRTCError } from './errors.js';
 import { EVENTS } from './events.js';
 import { Peers } from './peers.js';
@@ -54,7 +55,7 @@ export class Room {
       if (!this.#ending && core.state !== 'DISCONNECTED') this.#pushFailed('the server has ended it');
     });
     core.on('play-state', (uid, stream, { phase, code }) => {
-      if (phase === 'failed') {
+      if (phase === 'failed' && isPublished(stream)) {
         this.#tell(EVENTS.STREAM_FAILED, { ...streamOf(uid, stream), reason: `live-player reported ${code}` });
       }
     });

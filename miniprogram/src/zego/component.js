@@ -1,4 +1,5 @@
 import { answer } from '../core/answer.js';
+import { bitratesWithin } from '../core/bitrates.js';
 import { Code, ZegoError } from './errors.js';
 
 /** A component that has just been put into the page may not be ready for its context yet. */
@@ -30,6 +31,10 @@ export class LiveComponent {
   attributes;
   #host;
   #startMethod;
+  /** What the page wants of the rate, whatever the server's limits. @type {{ min?: number, max?: number }} */
+  #bitrate = {};
+  /** @type {import('../core/client.js').PublishLimits | null} */
+  #limits = null;
   /** Counts up with every address, so that what was begun for an earlier one ends. */
   #turn = 0;
   /** @type {Context | null} */
@@ -44,6 +49,7 @@ export class LiveComponent {
     this.#host = host;
     this.#startMethod = startMethod;
     this.attributes = attributes;
+    this.#note(attributes);
   }
 
   /** Merges and shows them. @param {Record<string, unknown>} attributes */
@@ -51,7 +57,23 @@ export class LiveComponent {
     for (const [name, value] of Object.entries(attributes)) {
       if (value !== undefined) this.attributes[name] = value;
     }
+    this.#note(attributes);
+    if (this.#limits !== null) Object.assign(this.attributes, bitratesWithin(this.#bitrate, this.#limits));
     return this.#host.write(this.attributes);
+  }
+
+  /** The server's, beside what the page wants. @param {import('../core/client.js').PublishLimits | null} limits */
+  limit(limits) {
+    if (limits === null && this.#limits === null) return;
+    this.#limits = limits;
+    Object.assign(this.attributes, bitratesWithin(this.#bitrate, limits));
+    void this.#host.write(this.attributes);
+  }
+
+  /** @param {Record<string, unknown>} attributes that the page wants */
+  #note({ minBitrate: min, maxBitrate: max }) {
+    if (typeof min === 'number') this.#bitrate.min = min;
+    if (typeof max === 'number') this.#bitrate.max = max;
   }
 
   /** @param {string} url */

@@ -166,7 +166,7 @@ export class Playing {
 
   /** @param {Target} target */
   #listen({ client, uid, stream }) {
-    const own = (/** @type {Uid} */ otherUid, /** @type {StreamName} */ otherStream) =>
+    const own = (/** @type {Uid} */ otherUid, /** @type {import('../../../web-client/core/protocol.js').ReceivedName} */ otherStream) =>
       `${otherUid}` === `${uid}` && otherStream === stream && !this.#over;
     this.#listeners.on(client, 'play-state', (otherUid, otherStream, { phase }) => {
       if (own(otherUid, otherStream)) this.#phase(phase);

@@ -162,6 +162,9 @@ export class Publication {
     this.#listeners.on(client, 'push-url', (stream, url) => {
       if (stream === this.slot && !this.#over) this.#move(url);
     });
+    this.#listeners.on(client, 'publish-limits', (stream, limits) => {
+      if (stream === this.slot) this.sink?.limit(limits);
+    });
     this.#listeners.on(client, 'push-ended', (stream) => {
       // If the stay is over, the room says why.
       if (stream !== this.slot || this.#over || client.state === 'DISCONNECTED') return;

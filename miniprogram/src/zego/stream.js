@@ -77,6 +77,7 @@ export class QualityPace {
  * @typedef {object} Sink
  * @property {(url: string) => Promise<void>} show gives the component this address and starts it; rejects with a ZegoError
  * @property {() => void} hide stops it and takes its address away
+ * @property {(limits: import('../core/client.js').PublishLimits | null) => void} limit what a pusher sends at most
  */
 
 export { codeOf };

@@ -6,8 +6,10 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
 
 use queqiao_media::aac;
-use queqiao_media::filler::Need;
+use queqiao_media::filler::{Filler, Need};
+use queqiao_media::frame::AacFrame;
 use queqiao_media::layers::Layer;
+use queqiao_media::time::StreamTime;
 
 use super::{Frame, Media, Passed, Source, Stream, lock, note};
 use crate::hub::gate::Form;
@@ -51,7 +53,8 @@ fn run(new: &Receiver<Weak<Stream>>) {
 impl Stream {
     /// A player of frames has come: the stream is looked after until the last one has left.
     pub(super) fn be_attended(&self) {
-        if !self.attended.swap(true, Ordering::AcqRel) {
+        // What the server makes misses nothing.
+        if !self.key.kind.is_made() && !self.attended.swap(true, Ordering::AcqRel) {
             // The thread lives as long as the hub, and so does this stream's reference to it.
             let _ = self.hub.attendant.0.send(Weak::clone(&self.me));
         }
@@ -93,10 +96,7 @@ impl Stream {
         }
         let mut silence = Vec::new();
         filler.fill_sound(time, need(audio, self.gate.audio()), fallback, &mut silence);
-        for frame in silence {
-            note(&mut lock(&self.description), |known| (&mut known.audio, &mut known.config), &frame.config);
-            self.send_filling(source, now, Layer::High, Media::Audio(frame));
-        }
+        self.send_silence(source, now, silence);
         let wanted = self.keyframe_wanted.load(Ordering::Acquire);
         for layer in self.frames.accepted().iter() {
             let picture = need(video, !self.gate.holds(Form::Frames, layer));
@@ -105,6 +105,20 @@ impl Stream {
                 self.keyframe_wanted.store(false, Ordering::Release);
             }
             self.send_filling(source, now, layer, Media::Video { unit, droppable: false });
+        }
+    }
+
+    /// Sends what is missing between silence and a frame of the publisher at `time`.
+    pub(super) fn bridge(&self, source: &Source, filler: &mut Filler, now: Instant, time: StreamTime) {
+        let mut silence = Vec::new();
+        filler.bridge_sound(time, &mut silence);
+        self.send_silence(source, now, silence);
+    }
+
+    fn send_silence(&self, source: &Source, now: Instant, silence: Vec<AacFrame>) {
+        for frame in silence {
+            note(&mut lock(&self.description), |known| (&mut known.audio, &mut known.config), &frame.config);
+            self.send_filling(source, now, Layer::High, Media::Audio(frame));
         }
     }
 
@@ -210,7 +224,12 @@ mod tests {
         muted.push(2_260, picture(black - 1, true));
         muted.push(2_270, picture(2_270, false));
         muted.push(2_270, aac_frame(2_270));
-        assert_eq!(drain(&muted.consumer), [(black + 1, 'K'), (2_270, 'p'), (2_270, 'a')]);
+        let back = drain(&muted.consumer);
+        let (bridge, real): (Vec<_>, Vec<_>) =
+            back.into_iter().partition(|&(time, kind)| kind == 'a' && time < 2_270);
+        assert_eq!(real, [(black + 1, 'K'), (2_270, 'p'), (2_270, 'a')]);
+        let last = bridge.iter().chain(&filled).filter(|frame| frame.1 == 'a').map(|frame| frame.0).max();
+        assert!(last.is_some_and(|last| 2_270 - last <= 43), "no hole is left before it: {last:?}");
         muted.fill(2_300..3_000);
         assert!(drain(&muted.consumer).is_empty(), "what comes from the publisher is not filled");
     }

@@ -69,7 +69,7 @@ pub(super) async fn show(
 }
 
 fn participant(ops: &Ops, room: &RoomKey, detail: ParticipantDetail) -> Participant {
-    let ParticipantDetail { info, session, legs, report } = detail;
+    let ParticipantDetail { info, session, legs, report, limits } = detail;
     let streams = info.streams.into_iter().map(|stream| {
         let key = StreamKey {
             app: room.app.clone(),
@@ -77,7 +77,8 @@ fn participant(ops: &Ops, room: &RoomKey, detail: ParticipantDetail) -> Particip
             uid: info.uid.uid().clone(),
             kind: stream.stream,
         };
-        describe(stream, ops.hub.stats(&key))
+        let limit = limits.iter().find(|(kind, _)| *kind == key.kind).map(|(_, limit)| *limit);
+        describe(stream, ops.hub.stats(&key), limit)
     });
     Participant {
         streams: streams.collect(),
@@ -101,10 +102,11 @@ fn received(stats: queqiao_room::signal::StreamStats) -> Received {
     Received { uid, stream: stream.into(), kbps, fps, loss_permille, jitter_ms }
 }
 
-fn describe(info: StreamInfo, stats: Option<StreamStats>) -> Stream {
-    let media = stats.map(|StreamStats { since, players, counts, rates, paths }| Media {
+fn describe(info: StreamInfo, stats: Option<StreamStats>, limit: Option<u64>) -> Stream {
+    let media = stats.map(|StreamStats { since, players, limited, counts, rates, paths }| Media {
         seconds: since.as_secs(),
         players,
+        limited,
         audio: AudioCounts {
             bytes: counts.audio_bytes,
             packets: counts.audio_packets,
@@ -120,7 +122,6 @@ fn describe(info: StreamInfo, stats: Option<StreamStats>) -> Stream {
         },
         sent: SentCounts { bytes: counts.sent_bytes, kbps: kbps(rates.sent_bytes), skipped: counts.skipped },
         paths: Paths {
-            narrow: paths.narrow,
             narrowest_kbps: paths.narrowest.map(|bits| bits / 1_000),
             loss: rounded((paths.loss * 100.0).into()),
         },
@@ -130,6 +131,7 @@ fn describe(info: StreamInfo, stats: Option<StreamStats>) -> Stream {
         audio: info.audio.into(),
         video: info.video.into(),
         attributes: info.attributes,
+        limit_kbps: limit.map(|limit| limit / 1000),
         media,
     }
 }

@@ -64,8 +64,8 @@ described! {
     PresenceName = Presence { Connected, Reconnecting }
 }
 described! {
-    /// Which of a participant's streams.
-    StreamName = StreamKind { Camera, Screen }
+    /// Which of a participant's streams; the server makes mix and speaker, and they are only received.
+    StreamName = StreamKind { Camera, Screen, Mix, Speaker }
 }
 described! {
     /// Which track of a stream.
@@ -211,6 +211,10 @@ pub(super) struct Stream {
     pub(super) video: TrackStateName,
     #[schema(value_type = BTreeMap<String, String>)]
     pub(super) attributes: Attributes,
+    /// What its encoder is told to send of pictures at most; absent while its viewers can take everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) limit_kbps: Option<u64>,
     /// What flows; absent as long as no media have come.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -225,6 +229,8 @@ pub(super) struct Media {
     pub(super) seconds: u64,
     /// Who plays it, over all protocols.
     pub(super) players: usize,
+    /// Those of them whose network carries less of its pictures than there is.
+    pub(super) limited: usize,
     pub(super) audio: AudioCounts,
     pub(super) video: VideoCounts,
     pub(super) sent: SentCounts,
@@ -264,8 +270,6 @@ pub(super) struct SentCounts {
 /// What is known of the paths to the players.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Paths {
-    /// How many carry less than the video.
-    pub(super) narrow: usize,
     /// What the narrowest of them carries of it.
     pub(super) narrowest_kbps: Option<u64>,
     /// The greatest loss that players have reported lately, in percent.

@@ -6,6 +6,7 @@ mod bframes;
 mod black;
 mod nal;
 mod params;
+pub mod sei;
 mod slice;
 mod sps;
 mod tracker;

@@ -81,18 +81,21 @@ pub const fn ref_idc(header: u8) -> u8 {
 pub(super) fn rbsp_prefix<const N: usize>(nal: &[u8]) -> ([u8; N], usize) {
     let mut out = [0; N];
     let mut filled = 0;
-    let mut zeros = 0;
-    for &byte in nal.iter().skip(1) {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        let Some(slot) = out.get_mut(filled) else { break };
+    for (slot, byte) in out.iter_mut().zip(rbsp(nal)) {
         *slot = byte;
         filled += 1;
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
     }
     (out, filled)
+}
+
+/// The bytes of a NAL unit after its header, without emulation prevention (ITU-T H.264 section 7.4.1.1).
+pub(super) fn rbsp(nal: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let mut zeros = 0;
+    nal.iter().skip(1).copied().filter(move |&byte| {
+        let prevention = zeros >= 2 && byte == 3;
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        !prevention
+    })
 }
 
 #[cfg(test)]

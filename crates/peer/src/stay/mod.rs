@@ -223,6 +223,7 @@ impl Stay {
             Signal::Message { message_id: id, from, private, at, content } => {
                 self.tell(Event::Message { id, from, private, at, content });
             }
+            Signal::Speaker { uid } => self.tell(Event::Speaker(uid)),
             Signal::NetworkQuality { participants } => self.tell(Event::NetworkQuality(participants)),
             Signal::TokenExpiring { seconds } => self.tell(Event::TokenExpiring { seconds }),
             Signal::StreamUnpublished { uid, stream } if self.is_me(&uid) => self.end_publication(stream),

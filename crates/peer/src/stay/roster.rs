@@ -87,8 +87,11 @@ impl Roster {
             | Signal::TokenExpiring { .. }
             | Signal::SessionEnded { .. }
             | Signal::Offer { .. }
+            | Signal::Speaker { .. }
             | Signal::LayersWanted { .. }
-            | Signal::NetworkQuality { .. } => {}
+            | Signal::NetworkQuality { .. }
+            | Signal::PublishLimits { .. }
+            | Signal::Sei { .. } => {}
         }
         events
     }

@@ -1,5 +1,5 @@
 use super::{ConnectionId, Sealed};
-use crate::signal::{EndReason, LeaveReason, MediaKind, Platform};
+use crate::signal::{Content, EndReason, LeaveReason, MediaKind, Platform, SeiType};
 use crate::{StreamKind, Uid};
 
 /// What the shell has to do, in this order.
@@ -71,6 +71,17 @@ pub enum Order {
         kind: MediaKind,
         /// Whether it is passed on.
         on: bool,
+    },
+    /// Put user data into the next picture of a stream, for players without signalling.
+    InsertSei {
+        /// Whose.
+        uid: Uid,
+        /// Which stream.
+        stream: StreamKind,
+        /// As which type of SEI message.
+        sei_type: SeiType,
+        /// What.
+        content: Content,
     },
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
 use super::effect::{CloseReason, Hook, Order, Revocation};
-use super::participant::{Claim, Stream};
+use super::participant::{Carrier, Claim, Link, Stream};
 use super::room::Charge;
 use super::talk::check_attributes;
 use super::{MAX_SUBSCRIPTIONS, Now, Refusal, Room, Seat};
@@ -71,12 +71,17 @@ impl Room {
         match participant.streams.entry(kind) {
             Entry::Vacant(place) => {
                 let attributes = attributes.unwrap_or_default();
-                place.insert(Stream { tracks, muted: BTreeSet::new(), attributes, claim });
+                let muted = BTreeSet::new();
+                place.insert(Stream { tracks, muted, attributes, claim, carrier: Carrier::Unknown });
             }
             Entry::Occupied(mut place) => {
                 let stream = place.get_mut();
                 if stream.claim != claim {
                     stream.muted.clear();
+                }
+                // Whoever publishes again is given another address: what stands so far ends.
+                if stream.claim != claim || stream.carrier == Carrier::Stands {
+                    stream.carrier = Carrier::Unknown;
                 }
                 stream.claim = claim;
                 stream.tracks = tracks;
@@ -117,6 +122,37 @@ impl Room {
         }
     }
 
+    /// How the media connection behind a stream of a signalling session is now. While it is broken the others see its
+    /// owner reconnecting: nobody leaves, and nothing has to be subscribed to again. While it stands its owner stays,
+    /// whatever becomes of the signalling: the grace time begins when both are lost.
+    pub fn observe_media(&mut self, uid: &Uid, kind: StreamKind, carrier: Carrier, now: Now) {
+        let Some(participant) = self.participants.get_mut(uid) else { return };
+        let stream = participant.streams.get_mut(&kind);
+        let Some(stream) = stream.filter(|stream| stream.claim == Claim::Session) else { return };
+        stream.carrier = carrier;
+        if let Link::Down { until, .. } = &mut participant.link {
+            *until = (*until).max(now.instant.checked_add(self.limits.grace).unwrap_or(now.instant));
+        }
+        self.settle(uid, LeaveReason::Left);
+    }
+
+    /// Whether a participant publishes a stream through its signalling session, so that its encoder can be told what
+    /// to send.
+    #[must_use]
+    pub fn is_published_by_session(&self, uid: &Uid, kind: StreamKind) -> bool {
+        let stream = self.participants.get(uid).and_then(|participant| participant.streams.get(&kind));
+        stream.is_some_and(|stream| stream.claim == Claim::Session)
+    }
+
+    /// Who receives a stream through a signalling session.
+    pub fn subscribers(&self, of: &Uid, kind: StreamKind) -> impl Iterator<Item = &Uid> + '_ {
+        let key = (of.clone(), kind);
+        let receives = move |(_, participant): &(&Uid, &super::participant::Participant)| {
+            participant.subscriptions.contains_key(&key)
+        };
+        self.participants.iter().filter(receives).map(|(uid, _)| uid)
+    }
+
     /// Ends a stream of this session.
     ///
     /// # Errors
@@ -128,14 +164,16 @@ impl Room {
             return Err(Refusal::NotPublished(kind));
         }
         self.stop_stream(&seat.uid, kind, Some(&seat.uid), CloseReason::RoleChanged);
+        self.settle(&seat.uid, LeaveReason::Left);
         Ok(())
     }
 
-    /// Receives a stream, or changes which of its tracks are received.
+    /// Receives a stream, or changes which of its tracks are received. A stream that the server makes is one's own: it is
+    /// always there.
     ///
     /// # Errors
     ///
-    /// If there is no such stream, or a bound is exceeded.
+    /// If there is no such stream, the participant cannot have it, or a bound is exceeded.
     pub fn subscribe(
         &mut self,
         seat: &Seat,
@@ -145,9 +183,7 @@ impl Room {
     ) -> Result<Subscribed, Refusal> {
         let grant = self.seated(seat)?.pass.grant(of, kind, Permission::Play)?.only(tracks);
         let target = self.participants.get(of).ok_or_else(|| Refusal::NoSuchParticipant(of.clone()))?;
-        let stream = target.streams.get(&kind).ok_or(Refusal::NoSuchStream(kind))?;
-        let has = |media| stream.tracks.has(media) && tracks.has(media);
-        let (owner, there) = (target.id.clone(), Tracks::new(has(MediaKind::Audio), has(MediaKind::Video)));
+        let (owner, there) = (target.id.clone(), target.what_of(kind, tracks, *of == seat.uid)?);
         let participant = self.seated_mut(seat)?;
         let key = (of.clone(), kind);
         if participant.subscriptions.len() >= MAX_SUBSCRIPTIONS
@@ -157,6 +193,24 @@ impl Room {
         }
         participant.subscriptions.insert(key, tracks);
         Ok(Subscribed { grant, owner, tracks: there })
+    }
+
+    /// Tells those who receive a stream that follows the speaker who that is.
+    pub fn tell_speaker(&mut self, speaker: &Uid) {
+        let Some(id) = self.participants.get(speaker).map(|participant| participant.id.clone()) else {
+            return;
+        };
+        let event = Event::Speaker { uid: id };
+        let followers: Vec<Uid> =
+            self.participants.keys().filter(|uid| self.follows_speaker(uid)).cloned().collect();
+        for uid in followers {
+            self.tell(&uid, &event);
+        }
+    }
+
+    /// Whether a participant receives a stream that follows the speaker.
+    fn follows_speaker(&self, uid: &Uid) -> bool {
+        self.subscriptions(uid).any(|(_, kind)| kind.is_made())
     }
 
     /// Receives a stream no longer.

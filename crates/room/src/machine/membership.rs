@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use super::effect::{CloseReason, Effect};
-use super::participant::{Claim, Link, Participant, Session, TokenClock, digest};
+use super::participant::{Carrier, Claim, Link, Participant, Session, TokenClock, digest};
 use super::room::{Charge, Departure};
 use super::{ConnectionId, Now, Refusal, Room, Sealed, Seat};
 use crate::signal::{
@@ -151,6 +151,7 @@ impl Room {
         for stream in participant.streams.values_mut() {
             if stream.claim == Claim::Session {
                 stream.claim = Claim::Nobody { until };
+                stream.carrier = Carrier::Unknown;
             }
         }
         if let Link::Up { connection, .. } = link {
@@ -270,6 +271,7 @@ impl Room {
         participant.role = role;
         let event = Event::RoleChanged { uid: participant.id.clone(), role };
         self.broadcast(&event, except);
+        self.settle(uid, LeaveReason::Left);
     }
 
     fn stop_streams(&mut self, uid: &Uid, except: Option<&Uid>) {

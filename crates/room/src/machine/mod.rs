@@ -19,6 +19,7 @@ mod participant;
 mod refusal;
 mod room;
 mod rooms;
+mod sei;
 mod talk;
 mod timers;
 
@@ -30,6 +31,7 @@ pub use media::{Published, Subscribed};
 pub use membership::{Entered, JoinRequest, Resumed};
 pub use moderation::{By, Operator};
 pub use outbox::Sealed;
+pub use participant::Carrier;
 pub use refusal::{AttributeLimit, Refusal};
 pub use room::{Room, RoomKey};
 pub use rooms::Rooms;
@@ -112,6 +114,9 @@ pub const MAX_BAN: Duration = Duration::from_secs(30 * 86_400);
 
 /// The longest message between participants, bytes of text or of decoded data.
 pub const MAX_CONTENT_BYTES: usize = 8 * 1024;
+
+/// The longest user data that a participant may send in a picture, bytes: players of live streams take as much.
+pub const MAX_SEI_BYTES: usize = 2 * 1024;
 
 /// The longest text that goes with a kick or a ban, bytes.
 pub const MAX_FAREWELL_BYTES: usize = 256;

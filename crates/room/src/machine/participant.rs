@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::meter::Meter;
 use super::outbox::Outbox;
-use super::{CHANGE_BURST, CHANGE_INTERVAL, ConnectionId, EXPIRY_WARNING, Now, TALK_BURST, TALK_INTERVAL};
+use super::{
+    CHANGE_BURST, CHANGE_INTERVAL, ConnectionId, EXPIRY_WARNING, Now, Refusal, TALK_BURST, TALK_INTERVAL,
+};
 use crate::signal::{
     Attributes, MediaKind, ParticipantInfo, Platform, Presence, StreamInfo, TrackState, Tracks, UserId,
 };
@@ -66,6 +68,8 @@ pub(crate) struct Session {
     pub(crate) outbox: Outbox,
     pub(crate) talk: Meter,
     pub(crate) changes: Meter,
+    /// Whether it wants to be told of user data in what it receives.
+    pub(crate) hears_sei: bool,
 }
 
 impl Session {
@@ -75,6 +79,7 @@ impl Session {
             outbox: Outbox::default(),
             talk: Meter::new(TALK_BURST, TALK_INTERVAL),
             changes: Meter::new(CHANGE_BURST, CHANGE_INTERVAL),
+            hears_sei: false,
         }
     }
 }
@@ -91,6 +96,18 @@ pub(crate) struct Stream {
     pub(crate) muted: BTreeSet<MediaKind>,
     pub(crate) attributes: Attributes,
     pub(crate) claim: Claim,
+    pub(crate) carrier: Carrier,
+}
+
+/// The media connection behind a stream of the signalling session, where it is one that comes and goes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// There is none yet, or its client has ended it, or nothing is known of it.
+    Unknown,
+    /// It is there.
+    Stands,
+    /// It is lost, and may come back.
+    Broken,
 }
 
 /// Who stands behind a stream.
@@ -131,9 +148,23 @@ impl TokenClock {
 impl Participant {
     pub(crate) fn presence(&self) -> Presence {
         match &self.link {
+            Link::Up { .. } if self.carried(Carrier::Broken) => Presence::Reconnecting,
             Link::Up { .. } => Presence::Connected,
             Link::Absent if !self.legs.is_empty() => Presence::Connected,
             Link::Absent | Link::Down { .. } => Presence::Reconnecting,
+        }
+    }
+
+    /// Whether there is a stream whose media connection is so.
+    pub(crate) fn carried(&self, carrier: Carrier) -> bool {
+        self.streams.values().any(|stream| stream.carrier == carrier)
+    }
+
+    /// When it leaves for want of signalling: not while its media say that it is there.
+    pub(crate) fn leaves_at(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Down { until, .. } if !self.carried(Carrier::Stands) => Some(*until),
+            Link::Down { .. } | Link::Absent | Link::Up { .. } => None,
         }
     }
 
@@ -157,6 +188,28 @@ impl Participant {
         })
     }
 
+    /// Which of `tracks` a stream of this participant has, for itself or for somebody else.
+    pub(crate) fn what_of(
+        &self,
+        kind: StreamKind,
+        tracks: Tracks,
+        for_itself: bool,
+    ) -> Result<Option<Tracks>, Refusal> {
+        let all = match kind {
+            StreamKind::Camera | StreamKind::Screen => {
+                self.streams.get(&kind).ok_or(Refusal::NoSuchStream(kind))?.tracks
+            }
+            StreamKind::Mix | StreamKind::Speaker if !for_itself => return Err(Refusal::NoSuchStream(kind)),
+            StreamKind::Mix if self.platform != Platform::Miniprogram => {
+                return Err(Refusal::OnlyByAddress(kind));
+            }
+            StreamKind::Mix => Tracks::Audio,
+            StreamKind::Speaker => Tracks::Both,
+        };
+        let has = |media| all.has(media) && tracks.has(media);
+        Ok(Tracks::new(has(MediaKind::Audio), has(MediaKind::Video)))
+    }
+
     pub(crate) fn track_state(&self, kind: StreamKind, stream: &Stream, media: MediaKind) -> TrackState {
         if !stream.tracks.has(media) {
             TrackState::Absent
@@ -171,14 +224,10 @@ impl Participant {
 
     /// The next moment at which time alone changes something.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        let link = match &self.link {
-            Link::Down { until, .. } => Some(*until),
-            Link::Absent | Link::Up { .. } => None,
-        };
         let unclaimed = self.streams.values().filter_map(|stream| match stream.claim {
             Claim::Nobody { until } => Some(until),
             Claim::Session | Claim::Leg(_) => None,
         });
-        unclaimed.chain(link).chain(self.token.next()).min()
+        unclaimed.chain(self.leaves_at()).chain(self.token.next()).min()
     }
 }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::{
     MAX_ATTRIBUTE_KEY_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_BAN, MAX_BANS, MAX_CONTENT_BYTES,
-    MAX_FAREWELL_BYTES, MAX_LEGS, MAX_ROOM_ATTRIBUTES, MAX_STREAM_ATTRIBUTES, MAX_SUBSCRIPTIONS,
+    MAX_FAREWELL_BYTES, MAX_LEGS, MAX_ROOM_ATTRIBUTES, MAX_SEI_BYTES, MAX_STREAM_ATTRIBUTES,
+    MAX_SUBSCRIPTIONS,
 };
 use crate::signal::ErrorBody;
 use crate::{Error, StreamKind, Uid};
@@ -62,6 +63,9 @@ pub enum Refusal {
     /// One does not receive this stream.
     #[error("not subscribed to this stream")]
     NotSubscribed,
+    /// This stream is for those who get addresses: mini-programs, and players without signalling.
+    #[error("the stream {} is played by its address alone", name(*.0))]
+    OnlyByAddress(StreamKind),
     /// The stream is published by another connection of the same uid.
     #[error("another connection of this uid publishes its {}", name(*.0))]
     StreamInUse(StreamKind),
@@ -80,6 +84,12 @@ pub enum Refusal {
     /// A message is too long.
     #[error("a message has at most {MAX_CONTENT_BYTES} bytes; this one has {bytes}")]
     ContentTooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+    /// User data for a picture is too long.
+    #[error("user data of a picture has at most {MAX_SEI_BYTES} bytes; this has {bytes}")]
+    SeiTooLarge {
         /// Its length.
         bytes: usize,
     },
@@ -124,6 +134,8 @@ const fn name(kind: StreamKind) -> &'static str {
     match kind {
         StreamKind::Camera => "camera",
         StreamKind::Screen => "screen",
+        StreamKind::Mix => "mix",
+        StreamKind::Speaker => "speaker",
     }
 }
 
@@ -146,12 +158,13 @@ impl Refusal {
             Self::NoSuchTrack => "no_such_track",
             Self::NotPublished(_) => "not_published",
             Self::NotSubscribed => "not_subscribed",
+            Self::OnlyByAddress(_) => "only_by_address",
             Self::StreamInUse(_) => "stream_in_use",
             Self::NoTracks => "no_tracks",
             Self::TooManySubscriptions => "too_many_subscriptions",
             Self::TooManyConnections => "too_many_connections",
             Self::Blocked => "blocked",
-            Self::ContentTooLarge { .. } => "content_too_large",
+            Self::ContentTooLarge { .. } | Self::SeiTooLarge { .. } => "content_too_large",
             Self::Attribute(AttributeLimit::Key) => "attribute_key_size",
             Self::Attribute(AttributeLimit::Value) => "attribute_too_large",
             Self::Attribute(AttributeLimit::Room | AttributeLimit::Stream) => "too_many_attributes",
@@ -169,6 +182,7 @@ impl Refusal {
             Self::TooManySubscriptions => MAX_SUBSCRIPTIONS,
             Self::TooManyConnections => MAX_LEGS,
             Self::ContentTooLarge { .. } => MAX_CONTENT_BYTES,
+            Self::SeiTooLarge { .. } => MAX_SEI_BYTES,
             Self::Attribute(AttributeLimit::Key) => MAX_ATTRIBUTE_KEY_BYTES,
             Self::Attribute(AttributeLimit::Value) => MAX_ATTRIBUTE_VALUE_BYTES,
             Self::Attribute(AttributeLimit::Room) => MAX_ROOM_ATTRIBUTES,

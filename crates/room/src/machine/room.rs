@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use super::effect::{CloseReason, Effect, Hook, Order, Revocation};
-use super::outbox::{Body, body};
+use super::outbox::{self, Body, body};
 use super::participant::{Claim, Link, Participant};
 use super::{ConnectionId, Limits, Refusal, Seat};
 use crate::signal::{Attributes, EndReason, Ended, Event, LeaveReason, ParticipantInfo, Presence};
@@ -157,14 +157,22 @@ impl Room {
         self.broadcast(event, None);
     }
 
-    /// Serialises once, whatever the number of those who are told.
     pub(crate) fn broadcast(&mut self, event: &Event, except: Option<&Uid>) {
-        let body = body(event);
+        self.tell_those(event, |uid, _| Some(uid) != except);
+    }
+
+    /// Serialises once, whatever the number of those who are told. Returns that number.
+    pub(crate) fn tell_those(&mut self, event: &Event, wanted: impl Fn(&Uid, &Participant) -> bool) -> usize {
+        let mut body: Option<Body> = None;
+        let mut told = 0;
         for (uid, participant) in &mut self.participants {
-            if Some(uid) != except {
-                deliver(&mut self.effects, participant, &body);
+            if wanted(uid, participant) {
+                told += 1;
+                let body = body.get_or_insert_with(|| outbox::body(event));
+                deliver(&mut self.effects, participant, body);
             }
         }
+        told
     }
 
     pub(crate) fn push(&mut self, effect: Effect) {

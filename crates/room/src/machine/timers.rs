@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use super::participant::{Claim, Link, Participant};
+use super::participant::{Claim, Participant};
 use super::room::Departure;
 use super::{Now, Room};
 use crate::signal::{EndReason, Event, LeaveReason};
@@ -43,7 +43,7 @@ impl Room {
             self.tell(uid, &Event::TokenExpiring { seconds });
         }
         let Some(participant) = self.participants.get(uid) else { return };
-        if matches!(&participant.link, Link::Down { until, .. } if *until <= now) {
+        if participant.leaves_at().is_some_and(|at| at <= now) {
             self.unlink(uid, LeaveReason::TimedOut);
         }
         for kind in [StreamKind::Camera, StreamKind::Screen] {

@@ -4,7 +4,7 @@ use queqiao_media::layers::LayerSet;
 use serde::{Deserialize, Serialize};
 
 use super::layers::names;
-use super::values::{Content, MediaKind, ParticipantInfo, Sdp, StreamInfo, TrackState, UserId};
+use super::values::{Content, MediaKind, ParticipantInfo, Sdp, SeiType, StreamInfo, TrackState, UserId};
 use crate::{Role, StreamKind, UnixSeconds};
 
 /// What the server tells a client unasked. On the wire it carries `seq` as well.
@@ -133,6 +133,11 @@ pub enum Event {
         /// What its sections carry.
         mids: BTreeMap<String, MidInfo>,
     },
+    /// Who speaks, for those who receive a stream that follows the speaker.
+    Speaker {
+        /// Who.
+        uid: UserId,
+    },
     /// Layers of a stream of one's own are wanted, and others not: only these are to be sent.
     LayersWanted {
         /// Which stream.
@@ -145,6 +150,31 @@ pub enum Event {
     NetworkQuality {
         /// Those of whom it is known.
         participants: Vec<NetworkQuality>,
+    },
+    /// What one's own encoder should send at most, from what the viewers' networks carry.
+    PublishLimits {
+        /// Which stream.
+        stream: StreamKind,
+        /// Of pictures, kbit/s; null: no limit any more.
+        max_kbps: Option<u32>,
+        /// The shorter side of a picture that this rate carries well, pixels; absent where any does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        short_side: Option<u16>,
+    },
+    /// User data that came in the pictures of a stream, or would have come in them if RTP could be changed on its way.
+    Sei {
+        /// Whose stream.
+        uid: UserId,
+        /// Which.
+        stream: StreamKind,
+        /// The type of the SEI message.
+        sei_type: SeiType,
+        /// Whose data it is, in hexadecimal digits; of type 5 alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uuid: Option<String>,
+        /// What: as text where it is UTF-8.
+        #[serde(flatten)]
+        content: Content,
     },
 }
 
@@ -168,14 +198,17 @@ impl Event {
             Self::TokenExpiring { .. } => "token_expiring",
             Self::SessionEnded { .. } => "session_ended",
             Self::Offer { .. } => "offer",
+            Self::Speaker { .. } => "speaker",
             Self::LayersWanted { .. } => "layers_wanted",
             Self::NetworkQuality { .. } => "network_quality",
+            Self::PublishLimits { .. } => "publish_limits",
+            Self::Sei { .. } => "sei",
         }
     }
 }
 
 /// Every value of `event`.
-pub const EVENT_NAMES: [&str; 17] = [
+pub const EVENT_NAMES: [&str; 20] = [
     "participant_joined",
     "participant_left",
     "participant_reconnecting",
@@ -191,8 +224,11 @@ pub const EVENT_NAMES: [&str; 17] = [
     "token_expiring",
     "session_ended",
     "offer",
+    "speaker",
     "layers_wanted",
     "network_quality",
+    "publish_limits",
+    "sei",
 ];
 
 /// Why a participant is gone, as others are told.

@@ -22,7 +22,7 @@ pub use reply::{
 pub use request::{Envelope, Join, Publish, REQUEST_NAMES, Request, Stats, StreamStats, Subscribe};
 pub use values::{
     Attributes, Base64, Content, Hidden, MAX_SAFE_INTEGER, MediaKind, ParticipantInfo, Platform, Presence,
-    Sdp, SessionId, StreamInfo, TrackState, Tracks, UserId,
+    Sdp, SeiType, SessionId, StreamInfo, TrackState, Tracks, UserId,
 };
 
 /// The version of the protocol. Fields and events may be added to it; what is there does not change.
@@ -51,6 +51,9 @@ pub const MAX_CAPABILITY_BYTES: usize = 32;
 
 /// How many streams one report covers: more than anyone watches at once.
 pub const MAX_STATS_STREAMS: usize = 64;
+
+/// The capability of a client that wants to be told of user data in the streams that it receives.
+pub const HEARS_SEI: &str = "sei";
 
 /// How often a client sends something, at least.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@ use queqiao_media::layers::{Layer, LayerSet};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{count, name};
-use super::values::{Attributes, Content, Hidden, MediaKind, Platform, Sdp, SessionId, UserId};
+use super::values::{Attributes, Content, Hidden, MediaKind, Platform, Sdp, SeiType, SessionId, UserId};
 use crate::{AppId, Role, RoomId, StreamKind, Uid};
 
 /// A request with the number by which its response is found.
@@ -73,6 +73,17 @@ pub enum Request {
         /// To whom; to all others when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Uid>,
+        /// What.
+        #[serde(flatten)]
+        content: Content,
+    },
+    /// Send user data in the pictures of a stream of one's own.
+    SendSei {
+        /// Which stream.
+        stream: StreamKind,
+        /// The type of the SEI message.
+        #[serde(default)]
+        sei_type: SeiType,
         /// What.
         #[serde(flatten)]
         content: Content,
@@ -253,6 +264,7 @@ impl Request {
             Self::SetRole { .. } => "set_role",
             Self::RenewToken { .. } => "renew_token",
             Self::SendMessage { .. } => "send_message",
+            Self::SendSei { .. } => "send_sei",
             Self::SetRoomAttribute { .. } => "set_room_attribute",
             Self::SetStreamAttribute { .. } => "set_stream_attribute",
             Self::Kick { .. } => "kick",
@@ -268,7 +280,7 @@ impl Request {
 }
 
 /// Every value of `type`.
-pub const REQUEST_NAMES: [&str; 21] = [
+pub const REQUEST_NAMES: [&str; 22] = [
     "join",
     "resume",
     "leave",
@@ -280,6 +292,7 @@ pub const REQUEST_NAMES: [&str; 21] = [
     "set_role",
     "renew_token",
     "send_message",
+    "send_sei",
     "set_room_attribute",
     "set_stream_attribute",
     "kick",

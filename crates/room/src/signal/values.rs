@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -8,6 +11,10 @@ use crate::{Error, IdKind, Role, StreamKind, Uid};
 
 /// The largest whole number that JavaScript holds exactly: 2^53 - 1.
 pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// Padded base64, with whatever bits stand behind its last byte.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// A uid as its owner wrote it: a JSON string or a whole number. The same digits are the same uid in either form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -279,6 +286,23 @@ pub enum Content {
 }
 
 impl Content {
+    /// Text where the bytes are UTF-8, else data.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        std::str::from_utf8(bytes)
+            .map_or_else(|_| Self::Data(Base64(BASE64.encode(bytes))), |text| Self::Text(text.to_owned()))
+    }
+
+    /// The bytes that it carries.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.as_bytes().to_vec(),
+            // It was checked when it was read: it decodes.
+            Self::Data(data) => BASE64.decode(&data.0).unwrap_or_default(),
+        }
+    }
+
     /// How many bytes it carries: of UTF-8, or after decoding.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -301,6 +325,38 @@ impl fmt::Debug for Content {
         match self {
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
             Self::Data(data) => write!(f, "Data({} bytes)", data.len()),
+        }
+    }
+}
+
+/// The type of an SEI message with user data (ITU-T H.264 annex D): a number on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum SeiType {
+    /// 5: user data behind a UUID, as the standard has it.
+    #[default]
+    Unregistered,
+    /// 242: user data without one, as clouds in China have it.
+    Plain,
+}
+
+impl From<SeiType> for u8 {
+    fn from(sei_type: SeiType) -> Self {
+        match sei_type {
+            SeiType::Unregistered => 5,
+            SeiType::Plain => 242,
+        }
+    }
+}
+
+impl TryFrom<u8> for SeiType {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        match number {
+            5 => Ok(Self::Unregistered),
+            242 => Ok(Self::Plain),
+            _ => Err("the type of an SEI message is 5 or 242"),
         }
     }
 }

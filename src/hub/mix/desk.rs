@@ -1,0 +1,139 @@
+//! What one room's mix consists of, block after block, on the thread that makes it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use queqiao_media::layers::Layer;
+use queqiao_mix::{Lane, Mixer, Owner, block_time};
+use queqiao_room::StreamKind;
+use tracing::{debug, info};
+
+use super::inputs::Inputs;
+use super::lanes::Lanes;
+use super::show::Shows;
+use super::{Arrival, Listener, RoomMix};
+use crate::hub::frame::{Frame, Media, SourceId};
+
+/// The number of the first block. Frames lie before the sound that they are made of by the encoder's delay, two blocks, and
+/// players know no time before zero.
+const FIRST_BLOCK: u64 = 4;
+
+/// What became of a block.
+pub(super) enum Tick {
+    Done,
+    RoomGone,
+}
+
+/// Numbers the frames of a room, whatever they show.
+pub(super) struct Numbering {
+    source: SourceId,
+    next: u64,
+}
+
+impl Numbering {
+    pub(super) fn frame(&mut self, media: Media) -> Arc<Frame> {
+        let index = self.next;
+        self.next += 1;
+        Arc::new(Frame::new(self.source, index, Layer::High, media))
+    }
+}
+
+/// One room's mixer with everything before and behind it.
+pub(super) struct Desk {
+    room: Weak<RoomMix>,
+    name: String,
+    mixer: Mixer,
+    inputs: Inputs,
+    lanes: Lanes,
+    shows: Shows,
+    numbering: Numbering,
+    block: u64,
+    speaker: Option<Owner>,
+    arrivals: Vec<Arrival>,
+}
+
+impl Desk {
+    pub(super) fn new(room: &Arc<RoomMix>) -> Result<Self, queqiao_transcode::Error> {
+        let settings = &room.hub.settings;
+        let lanes = Lanes::new(settings.aac)?;
+        let name = format!("{}/{}", room.key.app, room.key.room);
+        info!(room = %name, "mix begun");
+        Ok(Self {
+            room: Arc::downgrade(room),
+            name,
+            mixer: Mixer::default(),
+            inputs: Inputs::default(),
+            lanes,
+            shows: Shows::new(settings.gop_bytes, settings.gop_frames),
+            numbering: Numbering { source: room.source, next: 0 },
+            block: FIRST_BLOCK,
+            speaker: None,
+            arrivals: Vec::new(),
+        })
+    }
+
+    pub(super) fn room(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes the next block, of everything that there is at `at`, after `skipped` that are left out.
+    pub(super) fn tick(&mut self, at: Instant, skipped: u64) -> Tick {
+        let Some(room) = self.room.upgrade() else { return Tick::RoomGone };
+        self.block += 1 + skipped;
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        room.take(&mut arrivals);
+        for arrival in arrivals.drain(..) {
+            self.inputs.take(&room, &mut self.mixer, arrival);
+        }
+        self.arrivals = arrivals;
+        self.inputs.poll(&room, &mut self.mixer, at);
+        let now = block_time(self.block);
+        self.mixer.tick(now);
+        let listeners = room.listeners();
+        self.send_sound(&listeners, at);
+        self.shows.tick(&room, &self.mixer, &listeners, &mut self.numbering, at, now);
+        self.follow_speaker(&room);
+        Tick::Done
+    }
+
+    /// One frame for all who hear the same.
+    fn send_sound(&mut self, listeners: &[Arc<Listener>], at: Instant) {
+        let now = block_time(self.block);
+        let mut frames = BTreeMap::<Lane, Arc<Frame>>::new();
+        for listener in listeners {
+            let lane = self.mixer.lane(listener.owner);
+            let frame = match frames.entry(lane) {
+                Entry::Occupied(made) => Arc::clone(made.get()),
+                Entry::Vacant(place) => match self.lanes.encode(&self.mixer, lane, self.block, now) {
+                    Ok(Some(frame)) => Arc::clone(place.insert(self.numbering.frame(Media::Audio(frame)))),
+                    Ok(None) => continue,
+                    Err(error) => {
+                        debug!(%error, "a block was not encoded");
+                        continue;
+                    }
+                },
+            };
+            listener.push(at, &frame);
+        }
+        self.lanes.settle(self.block);
+    }
+
+    fn follow_speaker(&mut self, room: &RoomMix) {
+        let speaker = self.mixer.speakers().current();
+        if speaker == self.speaker {
+            return;
+        }
+        self.speaker = speaker;
+        if let Some((_, known)) = speaker.and_then(|owner| room.camera(owner)) {
+            room.announce(known.key.uid);
+        }
+    }
+}
+
+impl Listener {
+    pub(super) const fn shows_speaker(&self) -> bool {
+        matches!(self.kind, StreamKind::Speaker)
+    }
+}

@@ -1,0 +1,209 @@
+use std::f32::consts::TAU;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use queqiao_mix::{BLOCK, block_time};
+use queqiao_room::{Apps, Demo, Grant, Loopback, Permission, UnixSeconds};
+use queqiao_transcode::{AacEncoder, AacSettings, AacToPcm};
+
+use super::desk::{Desk, Tick};
+use super::*;
+use crate::hub::testing::{picture, settings};
+use crate::hub::{Consumer, Media, Seat, transcode};
+
+struct Nobody;
+
+impl PublisherControl for Nobody {
+    fn request_keyframe(&self) {}
+    fn watched(&self) {}
+    fn replaced(&self) {}
+}
+
+fn grant(address: &str, permission: Permission) -> Grant {
+    let apps = Apps::new([], Demo::Present(Loopback::prove([]).unwrap())).unwrap();
+    apps.authorize(None, &address.parse().unwrap(), permission, UnixSeconds(0)).unwrap()
+}
+
+/// Somebody who talks, and shows pictures with a keyframe each second.
+struct Talker {
+    publication: Publication,
+    encoder: AacEncoder,
+    hz: f32,
+    gain: f32,
+}
+
+/// A room whose mix is made here, block by block, in made-up time.
+struct Stage {
+    hub: Arc<Hub>,
+    mix: Arc<RoomMix>,
+    desk: Desk,
+    start: Instant,
+    blocks: u64,
+    talkers: Vec<Talker>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let hub = Hub::new(settings(), transcode::Pool::start(1).unwrap()).unwrap();
+        let key = RoomKey { app: "demo".parse().unwrap(), room: "room".parse().unwrap() };
+        let mix = RoomMix::new(&hub, key.clone(), hub.next_source());
+        lock(&hub.mixes).insert(key, Arc::downgrade(&mix));
+        let desk = Desk::new(&mix).unwrap();
+        let start = mix.epoch;
+        Self { hub, mix, desk, start, blocks: 0, talkers: Vec::new() }
+    }
+
+    fn talker(&mut self, uid: &str, hz: f32) {
+        let grant = grant(&format!("demo/room/{uid}"), Permission::Publish);
+        let publication = self.hub.publish(&grant, NativeForm::Frames, Arc::new(Nobody)).unwrap();
+        let encoder = AacEncoder::new(&AacSettings::default(), 1).unwrap();
+        self.talkers.push(Talker { publication, encoder, hz, gain: 0.3 });
+    }
+
+    fn listen(&self, address: &str) -> (Seat, Consumer<Arc<Frame>>) {
+        let seat = self.hub.play(&grant(address, Permission::Play)).unwrap();
+        let consumer = seat.stream().subscribe_frames();
+        (seat, consumer)
+    }
+
+    /// So many blocks, in which everybody talks.
+    fn run(&mut self, blocks: u64) {
+        for _ in 0..blocks {
+            let time = block_time(self.blocks);
+            let at = self.start + time.to_duration();
+            for talker in &mut self.talkers {
+                let first = self.blocks * BLOCK as u64;
+                let sound: Vec<f32> = (first..first + BLOCK as u64)
+                    .map(|index| talker.gain * (TAU * (index as f32 * talker.hz / 48_000.0).fract()).sin())
+                    .collect();
+                let data = talker.encoder.encode(&sound).unwrap();
+                let frame = AacFrame { time, config: Arc::clone(talker.encoder.config()), data };
+                talker.publication.source().push_frame(at, Media::Audio(frame));
+                let millis = time.to_duration().as_millis();
+                talker
+                    .publication
+                    .source()
+                    .push_frame(at, picture(i64::try_from(millis).unwrap(), self.blocks.is_multiple_of(47)));
+            }
+            self.blocks += 1;
+            assert!(matches!(self.desk.tick(at + Duration::from_millis(1), 0), Tick::Done));
+        }
+    }
+}
+
+fn drain(consumer: &Consumer<Arc<Frame>>) -> Vec<Arc<Frame>> {
+    let cx = Context::from_waker(Waker::noop());
+    std::iter::from_fn(|| match consumer.poll_next(&cx) {
+        Poll::Ready(frame) => Some(frame),
+        Poll::Pending => None,
+    })
+    .collect()
+}
+
+/// How loud the tones are in the last half of the frames.
+fn heard(frames: &[Arc<Frame>], tones: &[f32]) -> Vec<f32> {
+    let mut decoder = AacToPcm::default();
+    let mut sound = Vec::new();
+    for frame in frames {
+        if let Media::Audio(frame) = &frame.media {
+            sound.extend_from_slice(decoder.push(frame).unwrap().unwrap().1);
+        }
+    }
+    let sound = &sound[sound.len() / 2..];
+    tones
+        .iter()
+        .map(|hz| {
+            let (mut re, mut im) = (0.0_f32, 0.0_f32);
+            for (index, sample) in sound.iter().enumerate() {
+                let angle = TAU * (index as f32 * hz / 48_000.0).fract();
+                re += sample * angle.cos();
+                im += sample * angle.sin();
+            }
+            2.0 * re.hypot(im) / sound.len() as f32
+        })
+        .collect()
+}
+
+fn times(frames: &[Arc<Frame>], video: bool) -> Vec<i64> {
+    let wanted = frames.iter().filter(|frame| matches!(frame.media, Media::Video { .. }) == video);
+    wanted.map(|frame| frame.time().get()).collect()
+}
+
+#[test]
+fn everybody_hears_the_others_without_themselves_and_who_hears_the_same_shares_the_frames() {
+    let mut stage = Stage::new();
+    stage.talker("anna", 300.0);
+    stage.talker("bea", 500.0);
+    let listeners = ["anna~mix", "bea~mix", "dora~mix", "eve~mix"];
+    let seats: Vec<_> = listeners.iter().map(|uid| stage.listen(&format!("demo/room/{uid}"))).collect();
+    stage.run(100);
+    let frames: Vec<_> = seats.iter().map(|(_, consumer)| drain(consumer)).collect();
+    for (frames, expected) in frames.iter().zip([[0.0, 0.3], [0.3, 0.0], [0.3, 0.3], [0.3, 0.3]]) {
+        let heard = heard(frames, &[300.0, 500.0]);
+        let near = heard.iter().zip(expected).all(|(heard, expected)| (heard - expected).abs() < 0.03);
+        assert!(near, "{heard:?} {expected:?}");
+        let steps: Vec<i64> = times(frames, false).windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(steps.len() == 99 && steps.iter().all(|step| (21_333..=21_334).contains(step)));
+    }
+    assert!(frames[2].iter().zip(&frames[3]).all(|(one, other)| Arc::ptr_eq(one, other)));
+}
+
+#[test]
+fn the_sound_of_a_silent_room_goes_on_at_next_to_no_bitrate() {
+    let mut stage = Stage::new();
+    let (_seat, consumer) = stage.listen("demo/room/dora~mix");
+    stage.run(50);
+    let frames = drain(&consumer);
+    assert_eq!(frames.len(), 50);
+    let sizes = frames.iter().map(|frame| match &frame.media {
+        Media::Audio(frame) => frame.data.len(),
+        Media::Video { .. } => usize::MAX,
+    });
+    assert!(sizes.max().unwrap() < 20);
+}
+
+#[test]
+fn pictures_follow_the_speaker_from_a_keyframe_on_and_their_times_only_grow() {
+    let mut stage = Stage::new();
+    stage.talker("anna", 300.0);
+    stage.talker("bea", 500.0);
+    let mut speakers = stage.hub.take_speakers().unwrap();
+    let (_seat, consumer) = stage.listen("demo/room/dora~speaker");
+    let (_own, annas) = stage.listen("demo/room/anna~speaker");
+    stage.talkers[1].gain = 0.0;
+    stage.run(60);
+    assert_eq!(speakers.try_recv().unwrap().uid.as_str(), "anna");
+    assert!(times(&drain(&annas), true).is_empty(), "nobody sees themselves, and nobody spoke before");
+    (stage.talkers[0].gain, stage.talkers[1].gain) = (0.0, 0.3);
+    stage.run(120);
+    assert_eq!(speakers.try_recv().unwrap().uid.as_str(), "bea");
+    (stage.talkers[0].gain, stage.talkers[1].gain) = (0.3, 0.0);
+    stage.run(120);
+    assert_eq!(speakers.try_recv().unwrap().uid.as_str(), "anna");
+    assert!(speakers.try_recv().is_err());
+    let frames = drain(&consumer);
+    let shown = times(&frames, true);
+    assert!(shown.len() > 250, "{} pictures", shown.len());
+    assert!(shown.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "each at a time of its own");
+    let first = frames.iter().find(|frame| matches!(frame.media, Media::Video { .. })).unwrap();
+    assert!(matches!(&first.media, Media::Video { unit, .. } if unit.keyframe));
+    assert!(!times(&drain(&annas), true).is_empty(), "who speaks sees who spoke before");
+    let (sound, pictures) = (times(&frames, false), shown);
+    let apart = sound.last().unwrap() - pictures.last().unwrap();
+    assert!(apart.abs() < 200_000, "sound and pictures are {apart} us apart");
+}
+
+#[test]
+fn a_mix_ends_with_its_last_listener() {
+    let mut stage = Stage::new();
+    let (seat, consumer) = stage.listen("demo/room/dora~mix");
+    let key = stage.mix.key.clone();
+    let weak = Arc::downgrade(&stage.mix);
+    stage.run(2);
+    let Stage { mix, mut desk, hub, .. } = stage;
+    drop(mix);
+    assert!(matches!(desk.tick(Instant::now(), 0), Tick::Done), "somebody listens");
+    drop((seat, consumer));
+    assert!(matches!(desk.tick(Instant::now(), 0), Tick::RoomGone));
+    assert!(weak.upgrade().is_none() && !lock(&hub.mixes).contains_key(&key));
+}
