@@ -67,6 +67,10 @@ pub(crate) enum WebRtcVideo {
     ReferenceBPictures,
 }
 
+/// The least time between two keyframes that are asked for because some path is narrow: a keyframe has the size of ten
+/// pictures, so that they are at most a tenth of the stream.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(3);
+
 struct Publisher {
     source: Arc<Source>,
     control: Arc<dyn PublisherControl>,
@@ -96,6 +100,8 @@ pub(crate) struct Stream {
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     players: AtomicUsize,
+    /// When the next refresh may be asked for, in microseconds of the timeline.
+    next_refresh: AtomicI64,
     /// Where its sound is mixed, and whether it is: asked with every frame.
     tap: Mutex<Option<Tap>>,
     tapped: AtomicBool,
@@ -135,6 +141,17 @@ pub(crate) struct StreamStats {
     pub(crate) rates: Rates,
     /// How far that player over TCP is behind that is furthest behind.
     pub(crate) lag: Option<Duration>,
+    /// The paths to the players of the video.
+    pub(crate) paths: Paths,
+}
+
+/// What is known of the paths to a stream's players.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Paths {
+    /// What the narrowest of them carries of it, in bit/s.
+    pub(crate) narrowest: Option<u64>,
+    /// The greatest loss, 0 to 1, as far as players have reported any lately.
+    pub(crate) loss: f32,
 }
 
 /// What is held under these locks is whole at every point where a panic could occur.
@@ -167,6 +184,7 @@ impl Stream {
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
+            next_refresh: AtomicI64::new(0),
             tap: Mutex::new(None),
             tapped: AtomicBool::new(false),
             loss: Loss::default(),
@@ -246,6 +264,17 @@ impl Stream {
         self.with_publisher(|control| control.request_keyframe());
     }
 
+    /// Whether a player may ask for a keyframe with which to go on, because its path could not carry the pictures since the
+    /// last one: seldom, because every player of the stream gets it.
+    pub(crate) fn may_refresh(&self, now: Instant) -> bool {
+        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        let at = micros(now.saturating_duration_since(self.epoch));
+        let next = self.next_refresh.load(Ordering::Relaxed);
+        let after = at.saturating_add(micros(REFRESH_INTERVAL));
+        at >= next
+            && self.next_refresh.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     pub(crate) fn request_layer(&self, layer: Layer) {
         self.keyframe_wanted.store(true, Ordering::Release);
         self.with_publisher(|control| control.request_layer(layer));
@@ -294,14 +323,19 @@ impl Stream {
     pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
+            let limited = self.capacities().into_iter().flatten().count();
             let players = self.players.load(Ordering::Acquire);
-            let limited = self.capacities().iter().flatten().count();
-            StreamStats { since, players, limited, counts, rates, lag: self.lags.worst(now) }
+            let lag = self.lags.worst(now);
+            StreamStats { since, players, limited, counts, rates, lag, paths: self.paths(now) }
         })
     }
 
     pub(crate) fn webrtc_video(&self) -> WebRtcVideo {
         lock(&self.description).webrtc
+    }
+
+    fn paths(&self, now: Instant) -> Paths {
+        Paths { narrowest: self.capacities().into_iter().flatten().min(), loss: self.loss(now) }
     }
 
     /// A player reports that it lost this fraction of the stream's packets, 0 to 1, since its report before.
@@ -770,6 +804,17 @@ mod tests {
         publication.source().push_frame(Instant::now(), picture(0, true));
         assert!(publication.source().stream().catch_up().is_empty());
         assert_eq!(probe.keyframe_requests(), 1);
+    }
+
+    #[test]
+    fn players_on_narrow_paths_get_a_keyframe_now_and_then_whatever_their_number() {
+        let probe = Probe::new();
+        let publication = probe.publish_as(NativeForm::Rtp);
+        let (stream, start) = (publication.source().stream(), Instant::now());
+        let granted = (0..=6_000)
+            .step_by(20)
+            .filter(|millis| stream.may_refresh(start + Duration::from_millis(*millis)));
+        assert_eq!(granted.collect::<Vec<_>>(), [0, 3_000, 6_000]);
     }
 
     #[test]

@@ -86,6 +86,14 @@ fn page(ops: &Ops) -> String {
     page.counter("sei_unsent_total", "User data that found no picture to go into.", sei.unsent);
     page.gauge("webrtc_sessions", "WebRTC sessions.", ops.rtc.sessions());
     page.delivery(ops.hub.delivery().read());
+    let viewers = ops.rtc.counts();
+    page.counter(
+        "webrtc_pictures_left_out_total",
+        "Pictures that the paths to WebRTC viewers were too narrow for.",
+        viewers.pictures_left_out,
+    );
+    page.counter("webrtc_nacks_total", "Reports of lost packets by WebRTC viewers.", viewers.nacks);
+    page.counter("webrtc_plis_total", "Reports of lost pictures by WebRTC viewers.", viewers.plis);
     let counts: Vec<_> = ops.webhooks.iter().map(|endpoint| (endpoint.name(), endpoint.counts())).collect();
     let counters: [Counter; 3] = [
         ("webhooks_delivered_total", "Webhooks that their endpoint took.", |counts| counts.delivered),
