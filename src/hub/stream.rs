@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::capacity::{Capacities, Capacity};
 use super::frame::{Frame, Media, RtpUnit, SourceId, brought_up};
 use super::gate::{Form, Gate, Held};
+use super::lag::{Delivery, Lag, Lags};
 use super::layers::{Layers, Need};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
@@ -66,6 +67,10 @@ pub(crate) enum WebRtcVideo {
     ReferenceBPictures,
 }
 
+/// The least time between two keyframes that are asked for because some path is narrow: a keyframe has the size of ten
+/// pictures, so that they are at most a tenth of the stream.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(3);
+
 struct Publisher {
     source: Arc<Source>,
     control: Arc<dyn PublisherControl>,
@@ -95,12 +100,15 @@ pub(crate) struct Stream {
     /// The latest time that was published, in microseconds.
     latest: AtomicI64,
     players: AtomicUsize,
+    /// When the next refresh may be asked for, in microseconds of the timeline.
+    next_refresh: AtomicI64,
     /// Where its sound is mixed, and whether it is: asked with every frame.
     tap: Mutex<Option<Tap>>,
     tapped: AtomicBool,
     loss: Loss,
     capacities: Capacities,
     sei: Port,
+    lags: Lags,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -131,6 +139,19 @@ pub(crate) struct StreamStats {
     pub(crate) counts: Counts,
     /// What passes in a second.
     pub(crate) rates: Rates,
+    /// How far that player over TCP is behind that is furthest behind.
+    pub(crate) lag: Option<Duration>,
+    /// The paths to the players of the video.
+    pub(crate) paths: Paths,
+}
+
+/// What is known of the paths to a stream's players.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Paths {
+    /// What the narrowest of them carries of it, in bit/s.
+    pub(crate) narrowest: Option<u64>,
+    /// The greatest loss, 0 to 1, as far as players have reported any lately.
+    pub(crate) loss: f32,
 }
 
 /// What is held under these locks is whole at every point where a panic could occur.
@@ -163,11 +184,13 @@ impl Stream {
             meter: Mutex::new(Meter::new(Instant::now())),
             latest: AtomicI64::new(0),
             players: AtomicUsize::new(0),
+            next_refresh: AtomicI64::new(0),
             tap: Mutex::new(None),
             tapped: AtomicBool::new(false),
             loss: Loss::default(),
             capacities: Capacities::new(hub_limited),
             sei,
+            lags: Lags::default(),
         })
     }
 
@@ -241,6 +264,17 @@ impl Stream {
         self.with_publisher(|control| control.request_keyframe());
     }
 
+    /// Whether a player may ask for a keyframe with which to go on, because its path could not carry the pictures since the
+    /// last one: seldom, because every player of the stream gets it.
+    pub(crate) fn may_refresh(&self, now: Instant) -> bool {
+        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        let at = micros(now.saturating_duration_since(self.epoch));
+        let next = self.next_refresh.load(Ordering::Relaxed);
+        let after = at.saturating_add(micros(REFRESH_INTERVAL));
+        at >= next
+            && self.next_refresh.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     pub(crate) fn request_layer(&self, layer: Layer) {
         self.keyframe_wanted.store(true, Ordering::Release);
         self.with_publisher(|control| control.request_layer(layer));
@@ -290,12 +324,18 @@ impl Stream {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
             let limited = self.capacities().into_iter().flatten().count();
-            StreamStats { since, players: self.players.load(Ordering::Acquire), limited, counts, rates }
+            let players = self.players.load(Ordering::Acquire);
+            let lag = self.lags.worst(now);
+            StreamStats { since, players, limited, counts, rates, lag, paths: self.paths(now) }
         })
     }
 
     pub(crate) fn webrtc_video(&self) -> WebRtcVideo {
         lock(&self.description).webrtc
+    }
+
+    fn paths(&self, now: Instant) -> Paths {
+        Paths { narrowest: self.capacities().into_iter().flatten().min(), loss: self.loss(now) }
     }
 
     /// A player reports that it lost this fraction of the stream's packets, 0 to 1, since its report before.
@@ -308,7 +348,25 @@ impl Stream {
         self.loss.read(now)
     }
 
-    /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
+    /// Where a player over TCP notes its lag, until it [leaves](Self::leave_lag).
+    pub(crate) fn join_lag(&self) -> Arc<Lag> {
+        self.lags.join(self.epoch)
+    }
+
+    pub(crate) fn leave_lag(&self, lag: &Arc<Lag>) {
+        self.lags.leave(lag);
+    }
+
+    /// What players over TCP of all streams have seen.
+    pub(crate) fn delivery(&self) -> &Delivery {
+        self.hub.delivery()
+    }
+
+    /// A player has left out so many frames more.
+    pub(crate) fn note_left_out(&self, frames: u64) {
+        lock(&self.meter).left_out(frames);
+    }
+
     /// Whether the path of any player carries less than the one layer that there is.
     pub(super) fn is_limited(&self) -> bool {
         self.is_published() && self.offered_layers().len() <= 1 && self.capacities.any_limited()
@@ -318,6 +376,7 @@ impl Stream {
         &self.sei
     }
 
+    /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
     pub(crate) fn capacities(&self) -> Vec<Option<u64>> {
         self.capacities.read()
     }
@@ -412,6 +471,11 @@ impl Seat {
 
     pub(crate) fn stream(&self) -> &Arc<Stream> {
         &self.stream
+    }
+
+    /// How far its player may be behind live, if it plays over TCP.
+    pub(crate) fn max_lag(&self) -> Duration {
+        self.stream.hub.settings.max_lag
     }
 
     /// The largest layer of the video that its player wishes for.
@@ -740,6 +804,17 @@ mod tests {
         publication.source().push_frame(Instant::now(), picture(0, true));
         assert!(publication.source().stream().catch_up().is_empty());
         assert_eq!(probe.keyframe_requests(), 1);
+    }
+
+    #[test]
+    fn players_on_narrow_paths_get_a_keyframe_now_and_then_whatever_their_number() {
+        let probe = Probe::new();
+        let publication = probe.publish_as(NativeForm::Rtp);
+        let (stream, start) = (publication.source().stream(), Instant::now());
+        let granted = (0..=6_000)
+            .step_by(20)
+            .filter(|millis| stream.may_refresh(start + Duration::from_millis(*millis)));
+        assert_eq!(granted.collect::<Vec<_>>(), [0, 3_000, 6_000]);
     }
 
     #[test]

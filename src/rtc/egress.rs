@@ -5,16 +5,18 @@ use std::time::{Duration, Instant};
 
 use queqiao_media::frame::{AccessUnit, RtpPacket};
 use queqiao_media::layers::{Admission, Layer, LayerSelector, LayerSet};
-use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer, Rewriter};
+use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer};
+use queqiao_media::thin::{RateMeter, Verdict};
 use queqiao_media::time::{StreamTime, Ticks, VideoTicks};
-use rand::Rng;
 use str0m::Rtc;
-use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::RtpWrite;
+use str0m::media::{MediaKind, Mid};
 use tracing::debug;
 
-use super::negotiate::payload_type;
-use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, SourceId, Stream, WebRtcVideo};
+use super::counters::{Counters, Counts};
+use super::redundancy::Redundancy;
+use super::thinning::Thinning;
+use super::track::{Idle, Track, exchange};
+use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, Stream, WebRtcVideo};
 
 /// How often a viewer may be caught up: browsers repeat their picture loss indications about this often.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
@@ -26,107 +28,13 @@ const SQUEEZED_STEP: StreamTime = Ticks::new(50);
 /// How often a viewer's layer is thought over: soon enough for a path that becomes narrow, and seldom enough to cost nothing.
 const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
-/// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
-const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
+/// The pace of a video on a path that carries less, in percent of what it carries: a keyframe gets there somewhat sooner
+/// than the pictures after it.
+const PACE: u64 = 125;
 
 /// The picture of a viewer would freeze: B pictures are left out for WebRTC, and others refer to them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unplayable;
-
-/// The numbers of sections that carry nothing at the moment. What they carry next goes on with them: the peer sees one
-/// RTP stream, and SRTP cannot begin anew.
-#[derive(Default)]
-pub(super) struct Idle {
-    audio: Vec<IdleTrack<48_000>>,
-    video: Vec<IdleTrack<90_000>>,
-}
-
-struct IdleTrack<const HZ: u32> {
-    mid: Mid,
-    rewriter: Rewriter<HZ>,
-    since: Instant,
-}
-
-/// One outgoing track.
-struct Track<const HZ: u32> {
-    mid: Mid,
-    pt: Pt,
-    rewriter: Rewriter<HZ>,
-    /// How long the section carried nothing before this track.
-    rest: Ticks<HZ>,
-    /// The source, and the layer, of the current run; `None` where the next packet begins one.
-    run: Option<(SourceId, Layer)>,
-    last_source: Option<SourceId>,
-    /// The latest packet, in the source's clock and on the stream's timeline.
-    last: Option<(Ticks<HZ>, StreamTime)>,
-}
-
-impl<const HZ: u32> Track<HZ> {
-    fn new(mid: Mid, pt: Pt, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) -> Self {
-        let before = idle.iter().position(|track| track.mid == mid).map(|index| idle.swap_remove(index));
-        let (rewriter, rest) = match before {
-            Some(IdleTrack { rewriter, since, .. }) => {
-                let rest = StreamTime::from_duration(now.saturating_duration_since(since));
-                (rewriter, rest.rescale())
-            }
-            None => {
-                let mut rng = rand::rng();
-                // The upper half of the sequence numbers is avoided: SRTP cannot tell an early wrap from a late packet.
-                let first_seq = rng.random_range(1..0x8000);
-                (Rewriter::new(first_seq, Ticks::new(rng.random_range(1..0x8000_0000))), Ticks::ZERO)
-            }
-        };
-        Self { mid, pt, rewriter, rest, run: None, last_source: None, last: None }
-    }
-
-    fn retire(self, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) {
-        idle.push(IdleTrack { mid: self.mid, rewriter: self.rewriter, since: now });
-    }
-
-    /// Begins a run of `source`, at the same distance in outgoing time as in the source's own, or as on the stream's
-    /// timeline: what sender reports have said about it then still holds.
-    fn start_run(&mut self, source: SourceId, layer: Layer, packet: &RtpPacket<HZ>) {
-        let gap = match self.last {
-            Some((time, _)) if self.last_source == Some(source) => packet.rtp_time - time,
-            Some((_, time)) => (packet.time - time).rescale(),
-            None => self.rest,
-        };
-        self.rewriter.start_run(packet.seq, packet.rtp_time, gap);
-        self.run = Some((source, layer));
-        self.last_source = Some(source);
-    }
-
-    /// Writes a packet of the current run.
-    fn write(&mut self, packet: &RtpPacket<HZ>, epoch: Instant, nackable: bool, rtc: &mut Rtc, now: Instant) {
-        let Some((seq, time)) = self.rewriter.map(packet.seq, packet.rtp_time) else { return };
-        if self.last.is_none_or(|(last, _)| packet.rtp_time > last) {
-            self.last = Some((packet.rtp_time, packet.time));
-        }
-        self.send(seq, time, packet, epoch, nackable, rtc, now);
-    }
-
-    #[allow(clippy::too_many_arguments)] // One RTP packet has this many parts.
-    fn send(
-        &self,
-        seq: u64,
-        time: Ticks<HZ>,
-        packet: &RtpPacket<HZ>,
-        epoch: Instant,
-        nackable: bool,
-        rtc: &mut Rtc,
-        now: Instant,
-    ) {
-        let captured = epoch + packet.time.to_duration();
-        let wallclock = captured.checked_sub(WALLCLOCK_MARGIN).unwrap_or(captured).min(now);
-        let write = RtpWrite::new(self.pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
-            .marker(packet.marker)
-            .nackable(nackable);
-        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
-            stream.write_rtp(write);
-        }
-    }
-}
 
 /// What a viewer's video is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,11 +59,15 @@ pub(super) struct Egress {
     next_choice: Option<Instant>,
     catch_up_wanted: bool,
     last_catch_up: Option<Instant>,
+    thinning: Thinning,
+    sound: RateMeter,
+    redundancy: Redundancy,
+    counted: Counts,
 }
 
 impl Egress {
     /// A viewer without sections so far.
-    pub(super) fn new(seat: Seat) -> Self {
+    pub(super) fn new(seat: Seat, now: Instant) -> Self {
         Self {
             layer: LayerSelector::new(seat.max_layer()).estimated(),
             next_choice: None,
@@ -167,6 +79,63 @@ impl Egress {
             playing: Playing::AwaitingKeyframe,
             catch_up_wanted: false,
             last_catch_up: None,
+            thinning: Thinning::new(now),
+            sound: RateMeter::new(now),
+            redundancy: Redundancy::default(),
+            counted: Counts::default(),
+        }
+    }
+
+    /// The viewer reports that it lost this fraction of a track.
+    pub(super) fn reported(&mut self, loss: f32, now: Instant) {
+        self.stream().note_loss(loss, now);
+        self.redundancy.reported(loss, now);
+    }
+
+    /// Adds what was counted of the video since the last time to the counters of all. `nacks` and `plis` are those of the
+    /// section since it was made.
+    pub(super) fn count(&mut self, nacks: u64, plis: u64, counters: &Counters) {
+        let counts = Counts { pictures_left_out: self.thinning.left_out(), nacks, plis };
+        counters.add(std::mem::replace(&mut self.counted, counts), counts);
+    }
+
+    /// Bit/s of sound that goes out.
+    pub(super) fn sound(&self) -> u64 {
+        self.sound.rate().filter(|_| self.audio.is_some()).unwrap_or_default()
+    }
+
+    /// Bit/s that the video would take whole; none without one, and in its first second.
+    pub(super) fn demand(&self) -> Option<u64> {
+        self.thinning.demand().filter(|_| self.video.is_some())
+    }
+
+    /// Bit/s of the video that go out.
+    pub(super) fn sent_rate(&self) -> u64 {
+        self.thinning.sent_rate()
+    }
+
+    /// The path carries so many bit/s of the video from now on; `None` where nothing is known of it. Returns whether the
+    /// video is thinned or paced.
+    pub(super) fn grant(&mut self, share: Option<u64>, now: Instant) -> bool {
+        let limit = self.thinning.grant(share, now);
+        self.seat.capacity().note(limit);
+        if let Some(video) = &mut self.video {
+            video.pacer.set_rate(limit.map(|limit| limit.saturating_mul(PACE) / 100));
+        }
+        limit.is_some() || self.poll_timeout().is_some()
+    }
+
+    /// When the next packet may leave that waits.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.video.as_ref().and_then(|video| video.pacer.poll_timeout())
+    }
+
+    /// Lets packets leave whose time has come.
+    pub(super) fn timeout(&mut self, now: Instant, rtc: &mut Rtc) {
+        if let Some(video) = &mut self.video {
+            while let Some(write) = video.pacer.poll(now) {
+                video.let_out(write, rtc);
+            }
         }
     }
 
@@ -202,7 +171,7 @@ impl Egress {
         &mut self,
         (audio, video): (Option<Mid>, Option<Mid>),
         idle: &mut Idle,
-        rtc: &Rtc,
+        rtc: &mut Rtc,
         now: Instant,
     ) -> bool {
         let profile = self.stream().description().params.map(|params| {
@@ -238,6 +207,11 @@ impl Egress {
     /// Whether this viewer's video goes out in the section `mid`.
     pub(super) fn shows_in(&self, mid: Mid) -> bool {
         self.video.as_ref().is_some_and(|video| video.mid == mid)
+    }
+
+    /// Whether one of this viewer's tracks goes out in the section `mid`.
+    pub(super) fn is_in(&self, mid: Mid) -> bool {
+        self.shows_in(mid) || self.audio.as_ref().is_some_and(|audio| audio.mid == mid)
     }
 
     pub(super) fn wants_catch_up(&self) -> bool {
@@ -278,6 +252,10 @@ impl Egress {
         }
         self.check_video()?;
         self.last_catch_up = Some(now);
+        // Whoever asks because the path is narrow would make it narrower.
+        if self.thinning.is_limited() && !self.seat.stream().may_refresh(now) {
+            return Ok(false);
+        }
         if self.seat.stream().offered_layers().len() > 1 {
             self.request_keyframe(now);
             return Ok(false);
@@ -288,6 +266,10 @@ impl Egress {
         else {
             return Ok(false);
         };
+        let bytes = pictures.iter().flat_map(|(_, unit)| unit.nals.iter().map(bytes::Bytes::len)).sum();
+        if !self.thinning.replays(bytes, now) {
+            return Ok(false);
+        }
         let count = i64::try_from(pictures.len()).unwrap_or(i64::MAX);
         let same_source = track.last_source == Some(newest.source);
         let mut time = match track.last {
@@ -309,7 +291,7 @@ impl Egress {
             for packet in &mut packets {
                 let (seq, out) = track.rewriter.fresh(std::mem::replace(&mut step, VideoTicks::ZERO));
                 packet.time = time;
-                track.send(seq, out, packet, self.seat.stream().epoch(), true, rtc, now);
+                track.send(track.pt, seq, out, packet, self.seat.stream().epoch(), true, rtc, now);
             }
             track.last_source = Some(newest.source);
             track.last = Some((time.rescale(), time));
@@ -347,10 +329,19 @@ impl Egress {
                 RtpUnit::Video(video) => written |= self.write_video(video, epoch, rtc, now)?,
                 RtpUnit::Audio { source, packet } => {
                     if let Some(track) = &mut self.audio {
+                        self.sound.count(packet.payload.len(), now);
                         if track.run.is_none_or(|(running, _)| running != *source) {
                             track.start_run(*source, Layer::High, packet);
                         }
-                        track.write(packet, epoch, false, rtc, now);
+                        let redundant =
+                            track.red.and_then(|red| Some((red, self.redundancy.add(packet, *track.pt)?)));
+                        match redundant {
+                            Some((red, payload)) => {
+                                let packet = RtpPacket { payload, ..packet.clone() };
+                                track.write_as(red, &packet, epoch, false, rtc, now);
+                            }
+                            None => track.write(packet, epoch, false, rtc, now),
+                        }
                         written = true;
                     }
                 }
@@ -367,12 +358,28 @@ impl Egress {
         now: Instant,
     ) -> Result<bool, Unplayable> {
         let Some(track) = &self.video else { return Ok(false) };
+        let waiting = track.pacer.waiting();
         let runs = track.run.is_some_and(|(running, _)| running == unit.source);
         if track.last_source.is_some_and(|last| last != unit.source) && !runs {
             self.begin_anew();
         }
+        if self.layer.shown() == Some(unit.layer) {
+            self.thinning.count(unit, now);
+        }
         match self.playing {
-            Playing::AwaitingKeyframe if !unit.keyframe => return Ok(false),
+            Playing::AwaitingKeyframe if !unit.keyframe => {
+                if self.thinning.is_cut() && self.layer.shown() == Some(unit.layer) {
+                    self.thinning.judge(unit, waiting, now);
+                }
+                // Only a publisher of RTP can be asked.
+                if unit.index.is_none()
+                    && self.thinning.wants_keyframe(now)
+                    && self.seat.stream().may_refresh(now)
+                {
+                    self.request_keyframe(now);
+                }
+                return Ok(false);
+            }
             Playing::After(Some(replayed)) if unit.index.is_some_and(|index| index <= replayed) => {
                 return Ok(false);
             }
@@ -382,6 +389,15 @@ impl Egress {
             return Ok(false);
         }
         let (Some(track), Some(first)) = (&mut self.video, unit.packets.first()) else { return Ok(false) };
+        let verdict = self.thinning.judge(unit, waiting, now);
+        if verdict != Verdict::Send {
+            // What follows joins on without a gap in numbers, which the viewer would take for loss.
+            track.run = None;
+            if verdict == Verdict::Cut {
+                self.playing = Playing::AwaitingKeyframe;
+            }
+            return Ok(false);
+        }
         if self.playing == Playing::AwaitingKeyframe {
             self.playing = Playing::After(None);
             track.run = None;
@@ -392,6 +408,7 @@ impl Egress {
         for packet in unit.packets.iter() {
             track.write(packet, epoch, true, rtc, now);
         }
+        self.thinning.sent(unit, now);
         if unit.keyframe {
             self.check_video()?;
         }
@@ -405,26 +422,6 @@ impl Egress {
             WebRtcVideo::Whole | WebRtcVideo::WithoutBPictures => Ok(()),
         }
     }
-}
-
-/// Gives a track to the section that carries it now, and takes it from the one that did.
-fn exchange<const HZ: u32>(
-    track: &mut Option<Track<HZ>>,
-    section: Option<Mid>,
-    kind: MediaKind,
-    profile: Option<u32>,
-    idle: &mut Vec<IdleTrack<HZ>>,
-    rtc: &Rtc,
-    now: Instant,
-) {
-    if track.as_ref().map(|track| track.mid) == section {
-        return;
-    }
-    if let Some(before) = track.take() {
-        before.retire(idle, now);
-    }
-    let found = section.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
-    *track = found.map(|(mid, pt)| Track::new(mid, pt, idle, now));
 }
 
 /// The picture in `frame`, unless it may be dropped for a viewer who decodes in order of arrival.

@@ -5,22 +5,33 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use queqiao_media::frame::RtpPacket;
 use queqiao_media::layers::{Demand, Layer, LayerClocks, LayerSet, PerLayer};
-use queqiao_media::rtp::begins_keyframe;
+use queqiao_media::rtp::{begins_keyframe, red};
 use queqiao_media::sync::{NtpTime, RtpSync};
 use queqiao_media::time::{StreamTime, Ticks};
 use queqiao_media::timeline::Kind;
 use str0m::Rtc;
+use str0m::bwe::Bitrate;
 use str0m::media::{KeyframeRequestKind, Mid, Rid};
-use str0m::rtp::RtpPacket as Received;
-use tracing::trace;
+use str0m::rtp::{RtpPacket as Received, Ssrc};
+use tracing::{debug, trace};
 
 use super::control::Control;
+use super::negotiate::is_redundant;
 use super::simulcast;
 use crate::hub::{Passed, Publication, RtpUnit, RtpVideo, ToFrames};
 
 /// The least time between two keyframe requests: a keyframe is ten times a delta frame, and an encoder needs some
 /// time to make one.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often a publisher is told what its players' paths carry.
+const STEERING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a publisher is told when it need not hold back any more, in bit/s: more than any browser sends.
+const NOT_STEERED: u64 = 20_000_000;
+
+/// Less than this, in bit/s, no publisher is asked to send: the picture would be of no use to anybody.
+const LEAST_STEERED: u64 = 100_000;
 
 /// Coalesces keyframe requests, and repeats one until a keyframe comes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,6 +104,11 @@ pub(super) struct Ingest {
     asked: Option<LayerSet>,
     frames: ToFrames,
     keyframes: PerLayer<KeyframeRequests>,
+    /// The sound of which what is lost is sent again.
+    repaired: Option<Ssrc>,
+    next_steering: Instant,
+    /// Whether the peer was told to send less.
+    steered: bool,
 }
 
 impl Ingest {
@@ -119,6 +135,9 @@ impl Ingest {
             asked: None,
             frames,
             keyframes: PerLayer::default(),
+            repaired: None,
+            next_steering: now,
+            steered: false,
         };
         ingest.begin_layers(now, rtc);
         // Players of the publisher before wait for a picture that they can decode.
@@ -231,9 +250,39 @@ impl Ingest {
             return; // Padding, which browsers probe the bandwidth with.
         }
         if Some(mid) == self.video {
+            self.steer(mid, now, rtc);
             self.video_packet(packet, simulcast::layer(rid), now, rtc);
         } else {
-            self.audio_packet(packet, now);
+            self.audio_packet(packet, mid, now, rtc);
+        }
+    }
+
+    /// Has sound that is lost sent again. Browsers do so without a stream of their own for it, which str0m expects.
+    fn repair_audio(&mut self, mid: Mid, ssrc: Ssrc, rtc: &mut Rtc) {
+        if self.repaired.replace(ssrc) != Some(ssrc)
+            && let Some(stream) = rtc.direct_api().stream_rx_by_mid(mid, None)
+        {
+            stream.suppress_nack(false);
+        }
+    }
+
+    /// Has the publisher send no more than the best of its players' paths carries, where all of them are narrow. A publisher
+    /// of layers is asked for smaller ones instead.
+    fn steer(&mut self, mid: Mid, now: Instant, rtc: &mut Rtc) {
+        if now < self.next_steering || self.layers.len() > 1 {
+            return;
+        }
+        self.next_steering = now + STEERING_INTERVAL;
+        let capacities = self.publication.source().stream().capacities();
+        let best = capacities.into_iter().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
+        if best.is_none() && !self.steered {
+            return;
+        }
+        self.steered = best.is_some();
+        if let Some(stream) = rtc.direct_api().stream_rx_by_mid(mid, None) {
+            let bits = best.unwrap_or(NOT_STEERED).max(LEAST_STEERED);
+            trace!(bits, "the publisher is told what its players' paths carry");
+            stream.request_remb(Bitrate::from(bits));
         }
     }
 
@@ -290,7 +339,17 @@ impl Ingest {
         }
     }
 
-    fn audio_packet(&mut self, received: &Received, now: Instant) {
+    fn audio_packet(&mut self, received: &Received, mid: Mid, now: Instant, rtc: &mut Rtc) {
+        self.repair_audio(mid, received.header.ssrc, rtc);
+        let payload = if is_redundant(rtc, received.header.payload_type) {
+            let Some(primary) = red::primary(&received.payload) else {
+                debug!("a packet with redundancy that does not fit it was skipped");
+                return;
+            };
+            Arc::from(primary)
+        } else {
+            Arc::clone(&received.payload)
+        };
         let source = Arc::clone(self.publication.source());
         let arrival = source.time_at(received.timestamp);
         self.note_report(received, Of::Audio, arrival);
@@ -300,7 +359,7 @@ impl Ingest {
             rtp_time,
             time: self.sync.audio(rtp_time, arrival),
             marker: received.header.marker,
-            payload: Arc::clone(&received.payload),
+            payload,
         };
         if source.rtp_wanted() {
             source.push_rtp(now, &RtpUnit::Audio { source: source.id(), packet: packet.clone() });

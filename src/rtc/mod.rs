@@ -1,6 +1,8 @@
 //! WebRTC: ICE-lite, DTLS-SRTP and RTP through str0m, on one thread per core and one UDP port.
 
+mod bandwidth;
 mod control;
+mod counters;
 mod directory;
 mod dtls;
 mod egress;
@@ -12,10 +14,13 @@ mod negotiate;
 mod negotiation;
 mod path;
 mod peer;
+mod redundancy;
 mod sections;
 mod sessions;
 mod simulcast;
 mod socket;
+mod thinning;
+mod track;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -30,10 +35,12 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::info_span;
 
 use crate::hub::{Hub, Seat};
+use counters::Counters;
 use directory::{Directory, Inboxes, NewSession, Route};
 use negotiate::{Flow, Negotiator};
 use peer::Peer;
 
+pub(crate) use counters::Counts;
 pub(crate) use directory::{IceFragment, SessionId};
 pub(crate) use negotiate::MAX_SDP;
 
@@ -159,6 +166,7 @@ pub(crate) struct Service {
     directory: Arc<Directory>,
     inboxes: Inboxes,
     notices: Notices,
+    counters: Arc<Counters>,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
     local: SocketAddr,
 }
@@ -169,6 +177,7 @@ impl Service {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if config.workers == 0 { cores } else { config.workers };
         let directory = Arc::new(Directory::new(config.max_sessions));
+        let counters = Arc::<Counters>::default();
         let mut sockets = vec![socket::Socket::bind(config.listen)?];
         let local = sockets.first().map_or(config.listen, socket::Socket::local);
         for _ in 1..count {
@@ -184,6 +193,7 @@ impl Service {
                 advertised,
                 Arc::clone(&directory),
                 Arc::clone(hub),
+                Arc::clone(&counters),
             )?);
         }
         let inboxes: Inboxes = workers.iter().map(worker::Worker::inbox).collect();
@@ -200,6 +210,7 @@ impl Service {
             directory,
             inboxes,
             notices,
+            counters,
             threads: std::sync::Mutex::new(threads),
             local,
         }))
@@ -215,6 +226,11 @@ impl Service {
         self.directory.len()
     }
 
+    /// What has been counted of all viewers.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counters.read()
+    }
+
     /// Answers the offer of a peer that will publish.
     pub(crate) fn publish(&self, offer: &str, grant: Grant) -> Result<Accepted, Error> {
         let span = info_span!("publisher", protocol = "webrtc", stream = %grant.stream());
@@ -224,7 +240,7 @@ impl Service {
     /// Answers the offer of a peer that will play.
     pub(crate) fn play(&self, offer: &str, seat: Seat) -> Result<Accepted, Error> {
         let span = info_span!("player", protocol = "webrtc", stream = %seat.stream().key());
-        self.accept(offer, Flow::Out, span, |peer| peer.send_stream(seat))
+        self.accept(offer, Flow::Out, span, |peer| peer.send_stream(seat, Instant::now()))
     }
 
     fn accept(

@@ -23,9 +23,19 @@ use super::dtls::OpenSslDtls;
 const H264_PROFILES: [(u8, u8, u32); 4] =
     [(108, 109, 0x42_e01f), (127, 121, 0x42_001f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
 
-/// Video packets kept for retransmission to one peer: a second of a 1 Mbit/s stream, several round trips of a bad
-/// link. Payloads are shared between peers, so this bounds bookkeeping: some 300 bytes for each.
-const RTX_PACKETS: usize = 128;
+/// Video packets kept for retransmission to one peer at most: a second of a 4 Mbit/s stream. Payloads are shared between
+/// peers, so this bounds bookkeeping: some 300 bytes for each.
+const RTX_PACKETS: usize = 512;
+
+/// For how long they are kept: three attempts on a link of 300 ms. What comes later is of no use in a conversation.
+const RTX_AGE: Duration = Duration::from_secs(1);
+
+/// Retransmissions to one peer at most, as a share of all that is sent: where a quarter of the packets is lost, a quarter
+/// is retransmitted.
+const RTX_SHARE: f32 = 0.35;
+
+/// How often statistics are taken: loss as receivers report it, once a second.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often sender and receiver reports go out. A browser can only keep lips in sync once it has one of each track.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -81,7 +91,7 @@ impl Negotiator {
         }
         let parsed = SdpOffer::from_sdp_string(&without_layers(offer))
             .map_err(|error| Error::Sdp(error.to_string()))?;
-        let mut rtc = self.session(extensions(flow), now);
+        let mut rtc = self.session(extensions(&[flow]), flow == Flow::In, now);
         self.add_candidates(&mut rtc)?;
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| Error::Sdp(error.to_string()))?;
         let answer = answer.to_sdp_string();
@@ -94,11 +104,11 @@ impl Negotiator {
     /// A session to which the server will offer, without media so far.
     pub(super) fn offerer(&self, now: Instant) -> Result<Rtc, Error> {
         // Whatever flows where: the offer leaves out what one direction does not need.
-        let mut extensions = extensions(Flow::In);
+        let mut extensions = extensions(&[Flow::In, Flow::Out]);
         for (id, extension) in LAYER_EXTENSIONS {
             extensions.set(id, extension);
         }
-        let mut rtc = self.session(extensions, now);
+        let mut rtc = self.session(extensions, true, now);
         self.add_candidates(&mut rtc)?;
         Ok(rtc)
     }
@@ -111,18 +121,23 @@ impl Negotiator {
         Ok(())
     }
 
-    fn session(&self, extensions: ExtensionMap, now: Instant) -> Rtc {
+    /// `takes_sound` where the peer may publish.
+    fn session(&self, extensions: ExtensionMap, takes_sound: bool, now: Instant) -> Rtc {
         let mut config = RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.crypto))
             .set_dtls_cert(self.certificate.clone())
             .set_ice_lite(true)
             .set_rtp_mode(true)
-            .set_send_buffer_video(RTX_PACKETS)
+            .set_stats_interval(Some(STATS_INTERVAL))
             .set_rtcp_report_interval_audio(REPORT_INTERVAL)
             .set_rtcp_report_interval_video(REPORT_INTERVAL)
             .set_extension_map(extensions)
             .clear_codecs()
-            .enable_opus(true, false);
+            .enable_opus(true, true);
+        for params in config.codec_config().iter_mut() {
+            // What is lost of sound that comes in is asked for again.
+            params.set_fb_nack(takes_sound);
+        }
         for (pt, rtx, profile) in H264_PROFILES {
             config.codec_config().add_h264(pt.into(), Some(rtx.into()), true, profile);
         }
@@ -141,16 +156,24 @@ fn without_layers(offer: &str) -> String {
     offer.split_inclusive('\n').filter(kept).collect()
 }
 
-/// Leaves transport-wide feedback out of the sections in which the server sends: nothing here adapts to it, and it would
-/// cost both sides a packet for every few.
-pub(super) fn without_transport_feedback(offer: &str) -> String {
+/// Leaves to each section its own way to find out what the path carries: to one that receives transport-wide feedback, from
+/// which the peer estimates it; to one that sends the time at which packets leave, from which the peer estimates it as well
+/// and says so (REMB). Feedback about every packet would have each viewer send twenty packets a second, and cost the server
+/// as much as sending the stream.
+///
+/// Sound that is sent is not sent again, but with redundancy.
+pub(super) fn with_one_estimator(offer: &str) -> String {
     let mut changed = String::with_capacity(offer.len());
     let mut sections = offer.split_inclusive("\r\nm=");
     changed.push_str(sections.next().unwrap_or_default());
     for section in sections {
         let sends = section.contains("\r\na=sendonly\r\n");
-        let kept = section.split_inclusive("\r\n").filter(|line| {
-            !(sends && (line.contains("transport-cc") || line.contains("transport-wide-cc-extensions")))
+        let kept = section.split_inclusive("\r\n").filter(|line| match sends {
+            true => {
+                let of_sound = section.starts_with("audio") && line.trim_end().ends_with(" nack");
+                !line.contains("transport-cc") && !line.contains("transport-wide-cc-extensions") && !of_sound
+            }
+            false => !line.contains("abs-send-time"),
         });
         changed.extend(kept);
     }
@@ -188,14 +211,34 @@ fn as_one_stream(answer: &str) -> String {
 }
 
 /// Orientation (3GPP CVO) is left out, so that a phone turns its pictures before it encodes them: RTMP has no
-/// way to say it. A peer that only receives needs no transport-wide feedback, because nothing here adapts to it.
-fn extensions(flow: Flow) -> ExtensionMap {
+/// way to say it.
+fn extensions(flows: &[Flow]) -> ExtensionMap {
     let mut map = ExtensionMap::empty();
     map.set(4, Extension::RtpMid);
-    if flow == Flow::In {
-        map.set(3, Extension::TransportSequenceNumber);
+    for flow in flows {
+        match flow {
+            Flow::In => map.set(3, Extension::TransportSequenceNumber),
+            Flow::Out => map.set(2, Extension::AbsoluteSendTime),
+        }
     }
     map
+}
+
+/// The payload type of sound of the type `pt` with redundancy (RFC 2198), where the peer takes it.
+pub(super) fn redundant_type(rtc: &Rtc, pt: Pt) -> Option<Pt> {
+    rtc.codec_config().params().iter().find(|params| params.pt() == pt)?.red()
+}
+
+/// Whether packets of the type `pt` carry others once more.
+pub(super) fn is_redundant(rtc: &Rtc, pt: Pt) -> bool {
+    rtc.codec_config().params().iter().any(|params| params.red() == Some(pt))
+}
+
+/// Prepares a section for the video that will be sent in it.
+pub(super) fn prepare_to_send(rtc: &mut Rtc, mid: Mid) {
+    if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
+        stream.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_SHARE));
+    }
 }
 
 /// The first audio and the first video section of an answer in which media can flow the way the session is meant to.
@@ -294,14 +337,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sections_that_receive_ask_for_transport_feedback() {
-        let feedback = "a=rtcp-fb:108 transport-cc\r\na=rtcp-fb:108 nack\r\n";
-        let offer =
-            format!("v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{feedback}");
-        let expected = format!(
-            "v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\na=rtcp-fb:108 nack\r\n"
+    fn the_path_is_estimated_in_one_way_in_each_direction() {
+        let (feedback, time) = ("a=rtcp-fb:108 transport-cc\r\n", "a=extmap:2 http://x/abs-send-time\r\n");
+        let offer = format!(
+            "v=0\r\nm=video 9 X\r\n{feedback}{time}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{feedback}{time}"
         );
-        assert_eq!(without_transport_feedback(&offer), expected);
+        let expected =
+            format!("v=0\r\nm=video 9 X\r\n{feedback}a=recvonly\r\nm=video 9 Y\r\na=sendonly\r\n{time}");
+        assert_eq!(with_one_estimator(&offer), expected);
     }
 
     #[test]

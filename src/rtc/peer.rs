@@ -8,12 +8,14 @@ use queqiao_media::layers::{Layer, LayerSet};
 use queqiao_room::{Grant, StreamKey, StreamKind};
 use slab::Slab;
 use smallvec::SmallVec;
+use str0m::bwe::BweKind;
 use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tracing::{debug, info, trace, warn};
 
+use super::bandwidth::Bandwidth;
 use super::directory::{IceFragment, SessionId};
-use super::egress::{Egress, Idle, Unplayable};
+use super::egress::{Egress, Unplayable};
 use super::ended::Ended;
 use super::incoming::{self, Incoming};
 use super::ingest::Ingest;
@@ -22,6 +24,7 @@ use super::negotiation::Negotiation;
 use super::path::{self, Path};
 use super::sections::Sections;
 use super::socket::Socket;
+use super::track::Idle;
 use super::worker::Shared;
 use super::{CONNECT_TIMEOUT, Change, Ending, Error, Notice, Notices};
 use crate::hub::{RtpUnit, Seat, Stream};
@@ -49,6 +52,7 @@ pub(super) struct Peer {
     outgoing: Slab<Egress>,
     /// Tracks of sections that carry nothing at the moment.
     idle: Idle,
+    bandwidth: Bandwidth,
     /// Streams to subscribe this session to, for its worker.
     joins: Vec<(usize, Arc<Stream>)>,
     /// Streams that it receives no longer.
@@ -90,6 +94,7 @@ impl Peer {
             incoming: SmallVec::new(),
             outgoing: Slab::new(),
             idle: Idle::default(),
+            bandwidth: Bandwidth::new(now),
             joins: Vec::new(),
             leaves: Vec::new(),
             catch_up: false,
@@ -118,6 +123,10 @@ impl Peer {
             due = due.min(deadline);
         }
         due = self.negotiation.deadline().map_or(due, |at| due.min(at));
+        if self.bandwidth.is_limited() {
+            let paced = self.outgoing.iter().filter_map(|(_, egress)| egress.poll_timeout()).min();
+            due = paced.map_or(due, |at| due.min(at));
+        }
         for ingest in self.ingests() {
             due = ingest.poll_timeout().map_or(due, |at| due.min(at));
         }
@@ -186,6 +195,11 @@ impl Peer {
         for ingest in self.incoming.iter_mut().filter_map(|incoming| incoming.ingest.as_mut()) {
             ingest.timeout(now, &mut self.rtc);
         }
+        if self.bandwidth.is_limited() {
+            for (_, egress) in &mut self.outgoing {
+                egress.timeout(now, &mut self.rtc);
+            }
+        }
         incoming::tell_layers(&mut self.incoming, &self.id, &self.notices);
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
     }
@@ -214,12 +228,13 @@ impl Peer {
     }
 
     /// Sends a stream to the peer, once its sections are there.
-    pub(super) fn send_stream(&mut self, seat: Seat) {
+    pub(super) fn send_stream(&mut self, seat: Seat, now: Instant) {
         let known = self.outgoing.iter_mut().find(|(_, egress)| egress.stream().key() == seat.stream().key());
-        if let Some((_, egress)) = known {
-            egress.set_max_layer(seat.max_layer());
-        } else {
-            self.outgoing.insert(Egress::new(seat));
+        match known {
+            Some((_, egress)) => egress.set_max_layer(seat.max_layer()),
+            None => {
+                self.outgoing.insert(Egress::new(seat, now));
+            }
         }
     }
 
@@ -240,7 +255,7 @@ impl Peer {
             }
             Change::Send { seat, tracks } => {
                 sections.want(Flow::Out, seat.stream().key(), tracks, LayerSet::SINGLE);
-                self.send_stream(seat);
+                self.send_stream(seat, now);
             }
             Change::StopSending(stream) => {
                 sections.drop_stream(Flow::Out, &stream);
@@ -291,7 +306,7 @@ impl Peer {
         incoming::tell_layers(&mut self.incoming, &self.id, &self.notices);
         for (index, egress) in &mut self.outgoing {
             let sections = self.negotiation.mids(&self.rtc, Flow::Out, egress.stream().key());
-            if egress.carry(sections, &mut self.idle, &self.rtc, now) {
+            if egress.carry(sections, &mut self.idle, &mut self.rtc, now) {
                 self.joins.push((index, Arc::clone(egress.stream())));
             }
             self.catch_up |= egress.wants_catch_up();
@@ -339,6 +354,7 @@ impl Peer {
 
     /// Lets what was written out.
     pub(super) fn flush(&mut self, now: Instant, socket: &mut Socket, shared: &Shared) -> Result<(), Ended> {
+        self.bandwidth.review(&mut self.outgoing, now);
         self.rtc.handle_input(Input::Timeout(now))?;
         self.drive(now, socket, shared)
     }
@@ -430,6 +446,23 @@ impl Peer {
                 let shown = self.outgoing.iter_mut().find(|(_, egress)| egress.shows_in(request.mid));
                 if let Some((_, egress)) = shown {
                     self.catch_up |= egress.request_catch_up(now);
+                }
+            }
+            Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => {
+                self.bandwidth.estimated(estimate.as_u64(), now);
+            }
+            Event::MediaEgressStats(stats) => {
+                let viewer = self.outgoing.iter_mut().find(|(_, egress)| egress.is_in(stats.mid));
+                let Some((_, egress)) = viewer else { return Ok(()) };
+                let is_video = egress.shows_in(stats.mid);
+                if is_video {
+                    egress.count(stats.nacks, stats.plis, &shared.counters);
+                }
+                if let Some(loss) = stats.loss {
+                    egress.reported(loss, now);
+                    if is_video {
+                        self.bandwidth.reported(loss, egress.sent_rate(), now);
+                    }
                 }
             }
             Event::Closed => return Err(Ended::ByPeer),

@@ -13,7 +13,7 @@ use str0m::Rtc;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, Mid};
 
-use super::negotiate::{Flow, without_transport_feedback};
+use super::negotiate::{Flow, with_one_estimator};
 use super::{Carried, Error, OFFER_TIMEOUT, Offer, simulcast};
 
 const KINDS: [MediaKind; 2] = [MediaKind::Audio, MediaKind::Video];
@@ -129,7 +129,7 @@ impl Sections {
         let (offer, pending) = api.apply()?;
         self.revision += 1;
         self.open = Some(Open { revision: self.revision, pending, until: now + OFFER_TIMEOUT });
-        let sdp = without_transport_feedback(&offer.to_sdp_string());
+        let sdp = with_one_estimator(&offer.to_sdp_string());
         Some(Made { offer: Offer { revision: self.revision, sdp, sections: self.carried() }, ufrag })
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use str0m::ice::StunMessage;
 use tracing::{debug, error, info, trace};
 
+use super::counters::Counters;
 use super::directory::{Claim, Command, Directory, Inbox, Inboxes, SessionId};
 use super::ended::Ended;
 use super::feeds::{Feeds, Viewer};
@@ -36,6 +37,7 @@ const MAX_BATCHES: usize = 16;
 pub(super) struct Shared {
     pub(super) hub: Arc<Hub>,
     pub(super) inbox: Arc<Inbox>,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// The worker.
@@ -66,6 +68,7 @@ impl Worker {
         advertised: SocketAddr,
         directory: Arc<Directory>,
         hub: Arc<Hub>,
+        counters: Arc<Counters>,
     ) -> std::io::Result<Self> {
         let poll = mio::Poll::new()?;
         poll.registry().register(socket.source(), SOCKET, mio::Interest::READABLE)?;
@@ -76,7 +79,7 @@ impl Worker {
             socket,
             advertised,
             directory,
-            shared: Shared { hub, inbox },
+            shared: Shared { hub, inbox, counters },
             commands,
             sessions: Sessions::default(),
             foreign: HashMap::new(),

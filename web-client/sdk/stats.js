@@ -123,7 +123,7 @@
 
 /** Seconds from 1900, where NTP begins, to 1970. */
 const NTP_TO_UNIX_S = 2_208_988_800;
-/** How much too early the server's sender reports place what was captured (`WALLCLOCK_MARGIN` in src/rtc/egress.rs). */
+/** How much too early the server's sender reports place what was captured (`WALLCLOCK_MARGIN` in src/rtc/track.rs). */
 const CAPTURE_MARGIN_MS = 2_000;
 /** Beyond this it is no delay but a clock that nobody set. */
 const MAX_DELAY_MS = 60_000;

@@ -1,6 +1,7 @@
 //! Clocks, H.264, AAC, Opus, FLV and RTP as pure data transformations: no sockets, no tasks, no clock of its own.
 
 pub mod aac;
+pub mod allocation;
 mod bits;
 pub mod catch_up;
 mod drift;
@@ -9,13 +10,17 @@ pub mod filler;
 pub mod flv;
 pub mod frame;
 pub mod gop;
+pub mod governor;
 pub mod h264;
 pub mod layers;
 pub mod live;
+pub mod loss;
 pub mod opus;
+pub mod pace;
 pub mod rtp;
 pub mod steering;
 pub mod sync;
+pub mod thin;
 pub mod time;
 pub mod timeline;
 

@@ -14,8 +14,8 @@ use super::Ops;
 use super::error::{BodyRefusals, Refusals, Refused};
 use super::extract::{Body, Query, room_key, uid};
 use super::types::{
-    AudioCounts, Ban, Block, Farewell, Media, Network, Participant, Received, Room, RoomList, RoomQuery,
-    RoomSummary, SentCounts, Stream, StreamName, Track, TrackName, VideoCounts,
+    AudioCounts, Ban, Block, Farewell, Media, Network, Participant, Paths, Received, Room, RoomList,
+    RoomQuery, RoomSummary, SentCounts, Stream, StreamName, Track, TrackName, VideoCounts,
 };
 use crate::hub::StreamStats;
 use crate::rooms::ParticipantDetail;
@@ -103,7 +103,7 @@ fn received(stats: queqiao_room::signal::StreamStats) -> Received {
 }
 
 fn describe(info: StreamInfo, stats: Option<StreamStats>, limit: Option<u64>) -> Stream {
-    let media = stats.map(|StreamStats { since, players, limited, counts, rates }| Media {
+    let media = stats.map(|StreamStats { since, players, limited, counts, rates, lag, paths }| Media {
         seconds: since.as_secs(),
         players,
         limited,
@@ -120,7 +120,16 @@ fn describe(info: StreamInfo, stats: Option<StreamStats>, limit: Option<u64>) ->
             kbps: kbps(rates.video_bytes),
             fps: rounded(rates.frames),
         },
-        sent: SentCounts { bytes: counts.sent_bytes, kbps: kbps(rates.sent_bytes), skipped: counts.skipped },
+        sent: SentCounts {
+            bytes: counts.sent_bytes,
+            kbps: kbps(rates.sent_bytes),
+            skipped: counts.skipped,
+            lag_ms: lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+        },
+        paths: Paths {
+            narrowest_kbps: paths.narrowest.map(|bits| bits / 1_000),
+            loss: rounded((paths.loss * 100.0).into()),
+        },
     });
     Stream {
         stream: info.stream.into(),

@@ -234,6 +234,7 @@ pub(super) struct Media {
     pub(super) audio: AudioCounts,
     pub(super) video: VideoCounts,
     pub(super) sent: SentCounts,
+    pub(super) paths: Paths,
 }
 
 /// Sound from the publisher.
@@ -264,6 +265,18 @@ pub(super) struct SentCounts {
     pub(super) kbps: f64,
     /// Packets and frames that players were too slow for.
     pub(super) skipped: u64,
+    /// How far that RTMP or HTTP-FLV player is behind live, in milliseconds, that is furthest behind; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lag_ms: Option<u64>,
+}
+
+/// What is known of the paths to the players.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Paths {
+    /// What the narrowest of them carries of it.
+    pub(super) narrowest_kbps: Option<u64>,
+    /// The greatest loss that players have reported lately, in percent.
+    pub(super) loss: f64,
 }
 
 /// What to tell somebody who is removed.

@@ -11,11 +11,12 @@ mod opus;
 mod packetize;
 mod pause;
 mod playout;
+pub mod red;
 mod rewrite;
 
 pub use depacketize::{Counters as DepacketizerCounters, Damage, H264Depacketizer, Unit};
 pub use jitter::{Counters as JitterCounters, Item, JitterBuffer, Waits};
-pub use keyframe::begins_keyframe;
+pub use keyframe::{begins_keyframe, is_droppable};
 pub use opus::OpusReceiver;
 pub use packetize::{DEFAULT_MAX_PAYLOAD, H264Packetizer};
 pub use pause::Pause;
@@ -33,6 +34,8 @@ mod payload {
 
     /// The F and NRI bits of a NAL unit header.
     pub(super) const IMPORTANCE: u8 = 0xe0;
+    /// The NRI bits of a NAL unit header: `nal_ref_idc`.
+    pub(super) const NRI: u8 = 0x60;
     /// The type bits of a NAL unit header.
     pub(super) const TYPE: u8 = 0x1f;
     /// The start bit of an FU header (section 5.8).

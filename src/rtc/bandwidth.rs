@@ -1,0 +1,86 @@
+//! What the path to a peer carries, and how the videos that go there share it.
+//!
+//! Nothing limits a session until there is reason to: browsers estimate the path from when packets left and came, and say
+//! so (REMB); of other peers there is the loss that they report. Only then is a video thinned and paced.
+
+use std::time::{Duration, Instant};
+
+use queqiao_media::allocation::divide;
+use queqiao_media::loss::LossLimit;
+use slab::Slab;
+use smallvec::SmallVec;
+use tracing::trace;
+
+use super::egress::Egress;
+
+/// How often shares are reckoned anew: an estimate seldom changes faster, and rates are taken over a second.
+const REVIEW_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What of the estimate is given away, in percent: the rest is for headers, reports and what has to be sent again.
+const GIVEN_AWAY: u64 = 92;
+
+/// A peer's estimate is good for so long. They come about once a second.
+const ESTIMATE_LIFE: Duration = Duration::from_secs(10);
+
+/// The bandwidth of one session.
+pub(super) struct Bandwidth {
+    /// The peer's estimate, bit/s.
+    estimate: Option<(u64, Instant)>,
+    loss: LossLimit,
+    limited: bool,
+    next_review: Instant,
+}
+
+impl Bandwidth {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { estimate: None, loss: LossLimit::default(), limited: false, next_review: now }
+    }
+
+    /// The peer estimates that the path carries so many bit/s.
+    pub(super) fn estimated(&mut self, bits: u64, now: Instant) {
+        trace!(bits, "the peer's estimate");
+        self.estimate = Some((bits, now));
+        self.next_review = now;
+    }
+
+    /// The peer reports that it lost this fraction of a video of which `sent` bit/s were sent.
+    pub(super) fn reported(&mut self, loss: f32, sent: u64, now: Instant) {
+        self.loss.report(loss, sent, now);
+    }
+
+    /// What the path carries, in bit/s, if there is reason to think that this matters.
+    pub(super) fn estimate(&self, now: Instant) -> Option<u64> {
+        let estimate = self.estimate.filter(|(_, at)| now.saturating_duration_since(*at) < ESTIMATE_LIFE);
+        match (estimate, self.loss.get(now)) {
+            (Some((bits, _)), Some(limit)) => Some(bits.min(limit)),
+            (estimate, limit) => estimate.map(|(bits, _)| bits).or(limit),
+        }
+    }
+
+    /// Whether a video is thinned or paced.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    /// Shares out what the path carries, if it is time to.
+    pub(super) fn review(&mut self, outgoing: &mut Slab<Egress>, now: Instant) {
+        if now < self.next_review {
+            return;
+        }
+        self.next_review = now + REVIEW_INTERVAL;
+        let estimate = self.estimate(now);
+        if estimate.is_none() && !self.limited {
+            return;
+        }
+        let sound: u64 = outgoing.iter().map(|(_, egress)| egress.sound()).sum();
+        let wanted: SmallVec<[u64; 4]> = outgoing.iter().filter_map(|(_, egress)| egress.demand()).collect();
+        // Sound goes first, whatever is left for the pictures.
+        let budget =
+            estimate.map(|estimate| (estimate / 100).saturating_mul(GIVEN_AWAY).saturating_sub(sound));
+        let mut shares = budget.map(|budget| divide(budget, &wanted).into_iter());
+        self.limited = false;
+        for (_, egress) in outgoing.iter_mut().filter(|(_, egress)| egress.demand().is_some()) {
+            self.limited |= egress.grant(shares.as_mut().and_then(Iterator::next), now);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One outgoing track: its numbers, and what waits to be sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use queqiao_media::frame::RtpPacket;
+use queqiao_media::layers::Layer;
+use queqiao_media::pace::Pacer;
+use queqiao_media::rtp::Rewriter;
+use queqiao_media::time::{StreamTime, Ticks};
+use rand::Rng;
+use str0m::Rtc;
+use str0m::media::{MediaKind, Mid, Pt};
+use str0m::rtp::RtpWrite;
+
+use super::negotiate::{payload_type, prepare_to_send, redundant_type};
+use crate::hub::SourceId;
+
+/// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
+/// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
+const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
+
+/// The numbers of sections that carry nothing at the moment. What they carry next goes on with them: the peer sees one
+/// RTP stream, and SRTP cannot begin anew.
+#[derive(Default)]
+pub(super) struct Idle {
+    pub(super) audio: Vec<IdleTrack<48_000>>,
+    pub(super) video: Vec<IdleTrack<90_000>>,
+}
+
+pub(super) struct IdleTrack<const HZ: u32> {
+    mid: Mid,
+    rewriter: Rewriter<HZ>,
+    since: Instant,
+}
+
+/// One outgoing track.
+pub(super) struct Track<const HZ: u32> {
+    pub(super) mid: Mid,
+    pub(super) pt: Pt,
+    /// For packets that carry others once more, where the viewer takes them.
+    pub(super) red: Option<Pt>,
+    pub(super) rewriter: Rewriter<HZ>,
+    /// How long the section carried nothing before this track.
+    pub(super) rest: Ticks<HZ>,
+    /// The source, and the layer, of the current run; `None` where the next packet begins one.
+    pub(super) run: Option<(SourceId, Layer)>,
+    pub(super) last_source: Option<SourceId>,
+    /// The latest packet, in the source's clock and on the stream's timeline.
+    pub(super) last: Option<(Ticks<HZ>, StreamTime)>,
+    /// What waits until the path has carried what went before it.
+    pub(super) pacer: Pacer<RtpWrite>,
+}
+
+impl<const HZ: u32> Track<HZ> {
+    fn new(mid: Mid, pt: Pt, red: Option<Pt>, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) -> Self {
+        let before = idle.iter().position(|track| track.mid == mid).map(|index| idle.swap_remove(index));
+        let (rewriter, rest) = match before {
+            Some(IdleTrack { rewriter, since, .. }) => {
+                let rest = StreamTime::from_duration(now.saturating_duration_since(since));
+                (rewriter, rest.rescale())
+            }
+            None => {
+                let mut rng = rand::rng();
+                // The upper half of the sequence numbers is avoided: SRTP cannot tell an early wrap from a late packet.
+                let first_seq = rng.random_range(1..0x8000);
+                (Rewriter::new(first_seq, Ticks::new(rng.random_range(1..0x8000_0000))), Ticks::ZERO)
+            }
+        };
+        Self {
+            mid,
+            pt,
+            red,
+            rewriter,
+            rest,
+            run: None,
+            last_source: None,
+            last: None,
+            pacer: Pacer::default(),
+        }
+    }
+
+    pub(super) fn retire(self, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) {
+        idle.push(IdleTrack { mid: self.mid, rewriter: self.rewriter, since: now });
+    }
+
+    /// Begins a run of `source`, at the same distance in outgoing time as in the source's own, or as on the stream's
+    /// timeline: what sender reports have said about it then still holds.
+    pub(super) fn start_run(&mut self, source: SourceId, layer: Layer, packet: &RtpPacket<HZ>) {
+        let gap = match self.last {
+            Some((time, _)) if self.last_source == Some(source) => packet.rtp_time - time,
+            Some((_, time)) => (packet.time - time).rescale(),
+            None => self.rest,
+        };
+        self.rewriter.start_run(packet.seq, packet.rtp_time, gap);
+        self.run = Some((source, layer));
+        self.last_source = Some(source);
+    }
+
+    /// Writes a packet of the current run.
+    pub(super) fn write(
+        &mut self,
+        packet: &RtpPacket<HZ>,
+        epoch: Instant,
+        nackable: bool,
+        rtc: &mut Rtc,
+        now: Instant,
+    ) {
+        self.write_as(self.pt, packet, epoch, nackable, rtc, now);
+    }
+
+    pub(super) fn write_as(
+        &mut self,
+        pt: Pt,
+        packet: &RtpPacket<HZ>,
+        epoch: Instant,
+        nackable: bool,
+        rtc: &mut Rtc,
+        now: Instant,
+    ) {
+        let Some((seq, time)) = self.rewriter.map(packet.seq, packet.rtp_time) else { return };
+        if self.last.is_none_or(|(last, _)| packet.rtp_time > last) {
+            self.last = Some((packet.rtp_time, packet.time));
+        }
+        self.send(pt, seq, time, packet, epoch, nackable, rtc, now);
+    }
+
+    #[allow(clippy::too_many_arguments)] // One RTP packet has this many parts.
+    pub(super) fn send(
+        &mut self,
+        pt: Pt,
+        seq: u64,
+        time: Ticks<HZ>,
+        packet: &RtpPacket<HZ>,
+        epoch: Instant,
+        nackable: bool,
+        rtc: &mut Rtc,
+        now: Instant,
+    ) {
+        let captured = epoch + packet.time.to_duration();
+        let wallclock = captured.checked_sub(WALLCLOCK_MARGIN).unwrap_or(captured).min(now);
+        let write = RtpWrite::new(pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
+            .marker(packet.marker)
+            .nackable(nackable);
+        if let Some(write) = self.pacer.push(write, packet.payload.len(), now) {
+            self.let_out(write, rtc);
+        }
+    }
+
+    pub(super) fn let_out(&self, write: RtpWrite, rtc: &mut Rtc) {
+        if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
+            stream.write_rtp(write);
+        }
+    }
+}
+
+/// Gives a track to the section that carries it now, and takes it from the one that did.
+pub(super) fn exchange<const HZ: u32>(
+    track: &mut Option<Track<HZ>>,
+    section: Option<Mid>,
+    kind: MediaKind,
+    profile: Option<u32>,
+    idle: &mut Vec<IdleTrack<HZ>>,
+    rtc: &mut Rtc,
+    now: Instant,
+) {
+    if track.as_ref().map(|track| track.mid) == section {
+        return;
+    }
+    if let Some(before) = track.take() {
+        before.retire(idle, now);
+    }
+    let found = section.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
+    *track = found.map(|(mid, pt)| {
+        prepare_to_send(rtc, mid);
+        Track::new(mid, pt, redundant_type(rtc, pt), idle, now)
+    });
+}
