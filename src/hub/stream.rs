@@ -1,8 +1,10 @@
 //! One stream: its publisher, its feeds and its cached GOP.
 
 mod fill;
+mod seat;
+mod source;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -13,22 +15,25 @@ use queqiao_media::h264::ParameterSets;
 use queqiao_media::layers::{Ladder, Layer, LayerSet};
 use queqiao_media::time::StreamTime;
 use queqiao_room::StreamKey;
-use queqiao_room::signal::{MediaKind, Tracks};
+use queqiao_room::signal::MediaKind;
 use tokio::sync::watch;
 
-use super::capacity::{Capacities, Capacity};
+use super::Hub;
+use super::capacity::Capacities;
 use super::frame::{Frame, Media, RtpUnit, SourceId, brought_up};
-use super::gate::{Form, Gate, Held};
+use super::gate::{Gate, Held};
 use super::lag::{Delivery, Lag, Lags};
-use super::layers::{Layers, Need};
+use super::layers::Layers;
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
-use super::mix::{Listener, Sound, Tap};
-use super::queue::{Consumer, Feed, Pushed};
+use super::mix::{Sound, Tap};
+use super::queue::{Consumer, Feed};
 use super::sei::Port;
-use super::{Hub, HubError, Settings, transcode};
 
 pub(super) use fill::Attendant;
+pub(crate) use seat::Seat;
+use source::note;
+pub(crate) use source::{Publication, Source};
 
 /// The form that a publisher delivers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -418,356 +423,12 @@ impl Drop for Stream {
     }
 }
 
-/// The distance of a publisher from the one before it. The first sound that a transcoder makes lies up to 33 ms
-/// before the first frame that went in; more than that only grows the buffers of players.
-const HANDOVER: StreamTime = StreamTime::new(35_000);
-
-/// A player's place in a stream. Dropping it gives the place up.
-pub(crate) struct Seat {
-    stream: Arc<Stream>,
-    tracks: Tracks,
-    capacity: Arc<Capacity>,
-    /// What keeps a stream going that the server makes.
-    listener: Option<Arc<Listener>>,
-    max_layer: Layer,
-    need: Need,
-}
-
-impl Seat {
-    pub(super) fn take(
-        stream: Arc<Stream>,
-        tracks: Tracks,
-        max_layer: Layer,
-        limit: usize,
-    ) -> Result<Self, HubError> {
-        if stream.players.fetch_add(1, Ordering::AcqRel) >= limit {
-            stream.players.fetch_sub(1, Ordering::AcqRel);
-            return Err(HubError::TooManyPlayers { limit });
-        }
-        let capacity = stream.capacities.join(tracks);
-        Ok(Self { stream, tracks, capacity, max_layer, need: Need::default(), listener: None })
-    }
-
-    /// The same place in a stream that the server makes as long as somebody has one.
-    pub(super) fn listening(mut self, listener: Arc<Listener>) -> Self {
-        self.listener = Some(listener);
-        self
-    }
-
-    /// Which tracks its player wants.
-    pub(crate) const fn tracks(&self) -> Tracks {
-        self.tracks
-    }
-
-    /// What is known of these tracks. A single one is wanted whether or not the stream has it yet.
-    pub(crate) fn description(&self) -> Description {
-        let known = self.stream.description();
-        match self.tracks {
-            Tracks::Both => known,
-            Tracks::Audio => Description { video: false, audio: true, params: None, ..known },
-            Tracks::Video => Description { video: true, audio: false, config: None, ..known },
-        }
-    }
-
-    pub(crate) fn stream(&self) -> &Arc<Stream> {
-        &self.stream
-    }
-
-    /// How far its player may be behind live, if it plays over TCP.
-    pub(crate) fn max_lag(&self) -> Duration {
-        self.stream.hub.settings.max_lag
-    }
-
-    /// The largest layer of the video that its player wishes for.
-    pub(crate) const fn max_layer(&self) -> Layer {
-        self.max_layer
-    }
-
-    /// Its player needs these layers of the video from now on.
-    pub(crate) fn need(&self, layers: LayerSet) {
-        if self.need.set(layers, &self.stream.layers) {
-            self.stream.with_publisher(|control| control.needs_changed());
-        }
-    }
-
-    /// Where its player notes what the path carries.
-    pub(crate) fn capacity(&self) -> &Capacity {
-        &self.capacity
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.need(LayerSet::EMPTY);
-        self.stream.capacities.leave(&self.capacity);
-        self.stream.players.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// What a publishing session feeds its stream through. Shared with the threads that derive its other form.
-pub(crate) struct Source {
-    id: SourceId,
-    native: NativeForm,
-    /// How far ahead of its arrival the source is placed, so that it begins after all that came before it.
-    ahead: StreamTime,
-    stream: Arc<Stream>,
-    next_index: AtomicU64,
-}
-
-impl Source {
-    pub(crate) fn id(&self) -> SourceId {
-        self.id
-    }
-
-    pub(crate) fn stream(&self) -> &Arc<Stream> {
-        &self.stream
-    }
-
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.stream.hub.settings
-    }
-
-    pub(crate) fn pool(&self) -> &transcode::Pool {
-        &self.stream.hub.pool
-    }
-
-    /// Where what arrives at `at` belongs on the stream's timeline.
-    pub(crate) fn time_at(&self, at: Instant) -> StreamTime {
-        StreamTime::from_duration(at.saturating_duration_since(self.stream.epoch)) + self.ahead
-    }
-
-    pub(crate) fn frames_wanted(&self) -> bool {
-        self.stream.frames.is_wanted()
-    }
-
-    /// Whether the sound is mixed.
-    pub(crate) fn mix_wanted(&self) -> bool {
-        self.stream.tapped.load(Ordering::Acquire)
-    }
-
-    /// Whether anybody takes the pictures of `layer` as frames.
-    pub(crate) fn layer_wanted(&self, layer: Layer) -> bool {
-        self.stream.frames.accepted().contains(layer)
-    }
-
-    /// Says which layers there are, before any comes.
-    pub(crate) fn offer_layers(&self, layers: LayerSet) {
-        if self.is_current() {
-            self.stream.layers.offer(layers);
-        }
-    }
-
-    pub(crate) fn rtp_wanted(&self) -> bool {
-        self.stream.rtp.is_wanted()
-    }
-
-    /// The share of packets, 0 to 1, that players report as lost.
-    pub(crate) fn loss(&self, now: Instant) -> f32 {
-        self.stream.loss(now)
-    }
-
-    /// Whether sound is passed on. What is held back need not be transcoded.
-    pub(crate) fn sound_passes(&self) -> bool {
-        self.stream.gate.audio()
-    }
-
-    /// Publishes a frame. A source that was replaced publishes to nobody.
-    pub(crate) fn push_frame(&self, now: Instant, media: Media) -> Arc<Frame> {
-        self.push_layer(now, Layer::High, media)
-    }
-
-    /// Publishes a frame of a layer.
-    pub(crate) fn push_layer(&self, now: Instant, layer: Layer, mut media: Media) -> Arc<Frame> {
-        let index = self.next_index.fetch_add(1, Ordering::Relaxed);
-        if !self.is_current() {
-            return Arc::new(Frame::new(self.id, index, layer, media));
-        }
-        // Held to the end: what is made up for a missing track must not come in between.
-        let mut filler = lock(&self.stream.filler);
-        let passes = match &mut media {
-            Media::Video { unit, .. } => {
-                let passes = self.stream.gate.video(Form::Frames, layer, unit.keyframe);
-                if passes {
-                    if self.native == NativeForm::Frames {
-                        self.stream.sei.tell(&self.stream.key, unit, now);
-                    }
-                    self.stream.sei.fill(unit, layer, self.stream.offered_layers(), now);
-                    filler.admit_picture(self.time_at(now), layer, unit);
-                }
-                passes
-            }
-            Media::Audio(frame) if self.stream.gate.audio() => {
-                self.stream.bridge(self, &mut filler, now, frame.time);
-                filler.admit_sound(self.time_at(now), frame)
-            }
-            Media::Audio(_) => false,
-        };
-        let frame = Arc::new(Frame::new(self.id, index, layer, media));
-        self.hand_out(now, &frame, passes);
-        frame
-    }
-
-    /// Publishes a frame that other streams have in common. Nothing of such a stream is held back or made up.
-    pub(super) fn pass_on(&self, now: Instant, frame: &Arc<Frame>) {
-        if self.is_current() {
-            self.hand_out(now, frame, true);
-        }
-    }
-
-    fn hand_out(&self, now: Instant, frame: &Arc<Frame>, passes: bool) {
-        self.note_time(frame.time());
-        let passed = Passed::of_frame(&frame.media, frame.layer);
-        if !passes {
-            self.count(now, NativeForm::Frames, passed, Pushed::default());
-            return;
-        }
-        match &frame.media {
-            Media::Video { unit, .. } => {
-                if self.native == NativeForm::Frames {
-                    let bytes = passed.bytes();
-                    lock(&self.stream.gop).push(Arc::clone(frame), bytes, unit.keyframe);
-                }
-                note(
-                    &mut lock(&self.stream.description),
-                    |known| (&mut known.video, &mut known.params),
-                    &unit.params,
-                );
-            }
-            Media::Audio(audio) => {
-                note(
-                    &mut lock(&self.stream.description),
-                    |known| (&mut known.audio, &mut known.config),
-                    &audio.config,
-                );
-            }
-        }
-        if let (Media::Audio(audio), NativeForm::Frames) = (&frame.media, self.native) {
-            self.stream.mix(self.id, now, || Sound::Aac(audio.clone()));
-        }
-        let pushed = self.stream.frames.push(now, frame);
-        self.count(now, NativeForm::Frames, passed, pushed);
-        if pushed.keyframe_needed {
-            self.stream.request_keyframe();
-        }
-    }
-
-    /// Publishes RTP. A source that was replaced publishes to nobody.
-    pub(crate) fn push_rtp(&self, now: Instant, unit: &RtpUnit) {
-        if !self.is_current() {
-            return;
-        }
-        if let Some(time) = unit.time() {
-            self.note_time(time);
-        }
-        let passes = match unit {
-            RtpUnit::Video(video) => self.stream.gate.video(Form::Rtp, video.layer, video.keyframe),
-            RtpUnit::Audio { .. } => self.stream.gate.audio(),
-        };
-        if let (RtpUnit::Audio { packet, .. }, NativeForm::Rtp, true) = (unit, self.native, passes) {
-            self.stream.mix(self.id, now, || Sound::Rtp(packet.clone()));
-        }
-        let pushed = if passes { self.stream.rtp.push(now, unit) } else { Pushed::default() };
-        self.count(now, NativeForm::Rtp, Passed::of_rtp(unit), pushed);
-        if pushed.keyframe_needed {
-            self.stream.request_keyframe();
-        }
-    }
-
-    /// Counts RTP that nobody takes as it is.
-    pub(crate) fn count_rtp(&self, now: Instant, passed: Passed) {
-        if self.is_current() {
-            lock(&self.stream.meter).received(now, passed);
-        }
-    }
-
-    /// What comes in the other form than the publisher's own is derived: it is sent, but was not received.
-    fn count(&self, now: Instant, form: NativeForm, passed: Passed, pushed: Pushed) {
-        let mut meter = lock(&self.stream.meter);
-        if form == self.native {
-            meter.received(now, passed);
-        }
-        meter.sent(now, passed, pushed.receivers, pushed.skipped);
-    }
-
-    /// Says whether the video can go to WebRTC peers.
-    pub(crate) fn set_webrtc_video(&self, webrtc: WebRtcVideo) {
-        lock(&self.stream.description).webrtc = webrtc;
-    }
-
-    /// Says which media will come, where the publisher has said so before it sends any.
-    pub(crate) fn declare(&self, video: bool, audio: bool) {
-        let mut description = lock(&self.stream.description);
-        description.video |= video;
-        description.audio |= audio;
-    }
-
-    fn note_time(&self, time: StreamTime) {
-        self.stream.latest.fetch_max(time.get(), Ordering::Relaxed);
-    }
-
-    fn is_current(&self) -> bool {
-        *self.stream.presence.borrow() == Some(self.id)
-    }
-}
-
-/// Notes a track and its configuration, which nearly always is the one already known.
-fn note<T>(
-    description: &mut Description,
-    track: impl Fn(&mut Description) -> (&mut bool, &mut Option<Arc<T>>),
-    config: &Arc<T>,
-) {
-    let (present, known) = track(description);
-    *present = true;
-    if !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
-        *known = Some(Arc::clone(config));
-    }
-}
-
-/// The right to publish a stream, held by the publishing session. Dropping it ends the publication.
-pub(crate) struct Publication {
-    source: Arc<Source>,
-}
-
-impl Publication {
-    pub(super) fn new(
-        stream: Arc<Stream>,
-        id: SourceId,
-        native: NativeForm,
-        control: Arc<dyn PublisherControl>,
-    ) -> Self {
-        let arrival = StreamTime::from_duration(stream.epoch.elapsed());
-        let latest = StreamTime::new(stream.latest.load(Ordering::Relaxed));
-        // Without a publisher before there is nothing to stay behind of.
-        let ahead = if latest == StreamTime::ZERO {
-            latest
-        } else {
-            (latest + HANDOVER - arrival).max(StreamTime::ZERO)
-        };
-        let source = Arc::new(Source {
-            id,
-            native,
-            ahead,
-            stream: Arc::clone(&stream),
-            next_index: AtomicU64::new(0),
-        });
-        stream.begin(Publisher { source: Arc::clone(&source), control });
-        Self { source }
-    }
-
-    pub(crate) fn source(&self) -> &Arc<Source> {
-        &self.source
-    }
-}
-
-impl Drop for Publication {
-    fn drop(&mut self) {
-        self.source.stream.end(self.source.id);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Probe, aac_frame, picture};
+    use queqiao_room::signal::Tracks;
+
+    use super::super::HubError;
     use super::*;
 
     #[test]

@@ -22,6 +22,10 @@ const GIVEN_AWAY: u64 = 92;
 /// A peer's estimate is good for so long. They come about once a second.
 const ESTIMATE_LIFE: Duration = Duration::from_secs(10);
 
+/// The least estimate that is believed, in bit/s. Receivers reckon with what comes to them, so that less says more of a
+/// still picture than of the path; and a video of less than this is hardly worth thinning.
+const FLOOR: u64 = 300_000;
+
 /// The bandwidth of one session.
 pub(super) struct Bandwidth {
     /// The peer's estimate, bit/s.
@@ -39,7 +43,7 @@ impl Bandwidth {
     /// The peer estimates that the path carries so many bit/s.
     pub(super) fn estimated(&mut self, bits: u64, now: Instant) {
         trace!(bits, "the peer's estimate");
-        self.estimate = Some((bits, now));
+        self.estimate = Some((bits.max(FLOOR), now));
         self.next_review = now;
     }
 

@@ -361,7 +361,7 @@ impl Ingest {
             marker: received.header.marker,
             payload,
         };
-        if source.rtp_wanted() {
+        if source.rtp_wanted() || source.mix_wanted() {
             source.push_rtp(now, &RtpUnit::Audio { source: source.id(), packet: packet.clone() });
         } else {
             source.count_rtp(now, Passed::Audio { bytes: packet.payload.len() });
