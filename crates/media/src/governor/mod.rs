@@ -165,11 +165,11 @@ impl<T> Governor<T> {
     }
 
     /// Takes the pictures that a player begins with at `now`, a keyframe first. Their number is bounded by the cache that
-    /// they come from. Connections begin slowly, so they may take as long again as frames that follow.
+    /// they come from. Connections begin slowly, so they may take half as long again as frames that follow.
     pub fn begin(&mut self, now: Instant, pictures: impl IntoIterator<Item = (Part, StreamTime, usize, T)>) {
         for (part, time, bytes, frame) in pictures {
             self.picture = Picture::Whole;
-            self.backlog.push(Waiting { frame, part, time, bytes, arrived: now + self.max_lag });
+            self.backlog.push(Waiting { frame, part, time, bytes, arrived: now + self.max_lag / 2 });
         }
     }
 
