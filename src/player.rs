@@ -1,6 +1,9 @@
 //! What a player over TCP is sent: headers where they are due, the cached GOP squeezed to live, then live frames.
 //!
-//! RTMP and HTTP-FLV differ only in how they wrap the tags that come out here.
+//! RTMP and HTTP-FLV differ only in how they wrap the tags that come out here. What the path does not carry in time is
+//! left out by the [`Governor`].
+
+mod report;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,19 +14,25 @@ use queqiao_media::aac;
 use queqiao_media::flv::{self, TagKind};
 use queqiao_media::frame::AccessUnit;
 use queqiao_media::gop::squeeze;
+use queqiao_media::governor::{Governor, Next, Outgoing, PROBE_INTERVAL, Part, Probe};
 use queqiao_media::h264::ParameterSets;
 use queqiao_media::layers::{Admission, LayerSelector, LayerSet};
 use queqiao_media::time::{Millis, StreamTime};
 use queqiao_room::signal::MediaKind;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::hub::{Consumer, Frame, Media, Seat, SourceId};
+use report::Report;
+pub(crate) use report::{Departure, Summary};
 
 /// The distance of cached pictures that are sent to a player who joins: one tick of the RTMP clock.
 const SQUEEZED_STEP: StreamTime = StreamTime::new(1_000);
 
 /// How often the layer of a player is thought over, where the publisher has several.
 const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a client may leave what it is sent unread.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A tag to send.
 pub(crate) enum Tag {
@@ -41,10 +50,19 @@ pub(crate) fn body(media: &Media) -> Bytes {
     }
 }
 
+/// What a player is to do.
+pub(crate) enum Step {
+    /// Send this.
+    Tag(Tag),
+    /// [Look](Player::look) at what has become of what was sent.
+    Look,
+}
+
 /// One player's place in a stream.
 pub(crate) struct Player {
     seat: Arc<Seat>,
     consumer: Consumer<Arc<Frame>>,
+    governor: Governor<Arc<Frame>>,
     tags: VecDeque<Tag>,
     begun: bool,
     source: Option<SourceId>,
@@ -57,8 +75,9 @@ pub(crate) struct Player {
     /// The layers that are received.
     accepted: LayerSet,
     next_choice: Option<Instant>,
-    /// The time of the latest picture.
-    latest: Millis,
+    /// Since when nothing is sent because nothing is acknowledged.
+    held_since: Option<Instant>,
+    report: Report,
 }
 
 impl Player {
@@ -67,9 +86,11 @@ impl Player {
         let stream = seat.stream();
         // Subscribed before the cache is read: what comes in between is in both, and told apart by its number.
         let consumer = stream.subscribe_frames();
+        let now = Instant::now();
         let mut player = Self {
             seat: Arc::clone(seat),
             consumer,
+            governor: Governor::new(seat.max_lag()),
             tags: VecDeque::new(),
             begun: false,
             source: None,
@@ -79,31 +100,75 @@ impl Player {
             layer: LayerSelector::new(seat.max_layer()),
             accepted: LayerSet::SINGLE,
             next_choice: None,
-            latest: Millis::ZERO,
+            held_since: None,
+            report: Report::new(seat, now),
         };
-        player.choose_layer(Instant::now());
+        player.choose_layer(now);
         if seat.tracks().has(MediaKind::Video) {
-            player.replay(&stream.catch_up());
+            player.replay(&stream.catch_up(), now);
         }
         player
     }
 
-    /// The next tag.
-    pub(crate) async fn next(&mut self) -> Tag {
+    /// What to do next. To be [looked](Self::look) after before each call.
+    pub(crate) async fn next(&mut self) -> Step {
         loop {
             if let Some(tag) = self.tags.pop_front() {
-                return tag;
+                return Step::Tag(tag);
             }
-            let frame = if self.accepted == LayerSet::SINGLE {
-                Some(self.consumer.next().await)
-            } else {
-                // The layer that is received may have stopped coming.
-                timeout(CHOICE_INTERVAL, self.consumer.next()).await.ok()
-            };
-            self.choose_layer(Instant::now());
-            if let Some(frame) = frame {
-                self.accept(frame);
+            while let Some((arrived, frame)) = self.consumer.take() {
+                self.accept(arrived, frame);
             }
+            let now = Instant::now();
+            self.choose_layer(now);
+            let next = self.governor.next(now);
+            if self.governor.take_wish(now) {
+                self.request_keyframe();
+            }
+            match next {
+                Next::Send(Outgoing { frame, time }) => {
+                    self.held_since = None;
+                    self.prepare(frame, time);
+                }
+                Next::Nothing => {
+                    self.held_since = None;
+                    self.receive().await;
+                    if self.governor.is_probe_due(Instant::now()) {
+                        return Step::Look;
+                    }
+                }
+                Next::Hold => {
+                    self.held_since.get_or_insert(now);
+                    sleep(PROBE_INTERVAL).await;
+                    return Step::Look;
+                }
+            }
+        }
+    }
+
+    /// Waits until there is something to send, and returns whether it had to.
+    pub(crate) async fn ready(&mut self) -> bool {
+        if !self.tags.is_empty() || !self.governor.is_idle() {
+            return false;
+        }
+        if let Some((arrived, frame)) = self.consumer.take() {
+            self.accept(arrived, frame);
+            return false;
+        }
+        self.receive().await;
+        true
+    }
+
+    /// Waits for a frame, or until the layer should be thought over.
+    async fn receive(&mut self) {
+        let arrival = if self.accepted == LayerSet::SINGLE {
+            Some(self.consumer.arrival().await)
+        } else {
+            // The layer that is received may have stopped coming.
+            timeout(CHOICE_INTERVAL, self.consumer.arrival()).await.ok()
+        };
+        if let Some((arrived, frame)) = arrival {
+            self.accept(arrived, frame);
         }
     }
 
@@ -131,72 +196,118 @@ impl Player {
         }
     }
 
-    /// Frames that this player was too slow for.
-    pub(crate) fn skipped(&self) -> u64 {
-        self.consumer.skipped()
+    /// Asks for a keyframe of the layer that is shown.
+    fn request_keyframe(&self) {
+        match self.layer.shown() {
+            Some(layer) => self.seat.stream().request_layer(layer),
+            None => self.seat.stream().request_keyframe(),
+        }
     }
 
-    fn replay(&mut self, cached: &[Arc<Frame>]) {
+    /// The socket takes no more for now.
+    pub(crate) fn note_blocked(&self) {
+        self.report.stuck(self.governor.oldest());
+    }
+
+    /// Takes what has become of what was sent: the connection's bytes so far, if the kernel has taken all of them, and,
+    /// where it matters, what `probe` says. Returns what had to be left out since, if anything.
+    pub(crate) fn look(
+        &mut self,
+        now: Instant,
+        written: Option<u64>,
+        probe: impl FnOnce() -> Option<Probe>,
+    ) -> Option<Departure> {
+        match written {
+            Some(end) if self.tags.is_empty() => self.governor.wrote(now, end),
+            // Only what goes before the frame has been written.
+            Some(_) => {}
+            None => self.note_blocked(),
+        }
+        if self.governor.is_probe_due(now) {
+            self.governor.probed(now, probe());
+            self.report.lag(now, self.governor.lag(now));
+            self.seat.capacity().note(self.governor.video_bitrate(now));
+        }
+        self.report.left_out(self.governor.counts())
+    }
+
+    /// Since when nothing is sent because nothing of what was sent is acknowledged.
+    pub(crate) fn held_since(&self) -> Option<Instant> {
+        self.held_since
+    }
+
+    /// How the player fared.
+    pub(crate) fn summary(&self) -> Summary {
+        self.report.summary(self.consumer.skipped())
+    }
+
+    fn replay(&mut self, cached: &[Arc<Frame>], now: Instant) {
         let Some(newest) = cached.last() else { return };
-        let pictures: Vec<&AccessUnit> = cached
+        let pictures: Vec<_> = cached
             .iter()
             .filter_map(|frame| match &frame.media {
-                Media::Video { unit, .. } => Some(unit),
+                Media::Video { unit, .. } => Some((frame, unit)),
                 Media::Audio(_) => None,
             })
             .collect();
-        let mut times: Vec<StreamTime> = pictures.iter().map(|unit| unit.dts).collect();
+        let mut times: Vec<StreamTime> = pictures.iter().map(|(_, unit)| unit.dts).collect();
         squeeze(&mut times, SQUEEZED_STEP, None);
-        self.begin(wire_time(times.first().copied().unwrap_or_default()));
-        for (unit, time) in pictures.into_iter().zip(times) {
-            let time = wire_time(time);
-            self.announce_video(&unit.params, time);
-            self.tags.push_back(Tag::Own { kind: TagKind::Video, time, body: flv::video(unit) });
-        }
+        let pictures = pictures.into_iter().zip(times);
+        self.governor.begin(
+            now,
+            pictures.map(|((frame, unit), time)| (part(unit), time, size(unit), Arc::clone(frame))),
+        );
         self.source = Some(newest.source);
         self.replayed = Some(newest.index);
         self.layer.show(Some(newest.layer));
     }
 
-    fn accept(&mut self, frame: Arc<Frame>) {
+    /// Gives a frame of the stream to the governor, if this player wants it.
+    fn accept(&mut self, arrived: Instant, frame: Arc<Frame>) {
         if self.source != Some(frame.source) {
             self.source = Some(frame.source);
             self.replayed = None;
             self.layer.show(None);
+            self.governor.await_keyframe();
         }
         let wanted = self.seat.tracks();
-        let (kind, time) = match &frame.media {
+        let (part, time, bytes) = match &frame.media {
             Media::Audio(_) if !wanted.has(MediaKind::Audio) => return,
             Media::Video { .. } if !wanted.has(MediaKind::Video) => return,
-            Media::Audio(audio) => {
-                let time = wire_time(audio.time);
-                self.begin(time);
-                self.announce_audio(&audio.config, time);
-                (TagKind::Audio, time)
-            }
+            Media::Audio(audio) => (Part::Audio, audio.time, audio.data.len()),
+            Media::Video { .. } if self.replayed.is_some_and(|last| frame.index <= last) => return,
             Media::Video { unit, .. } => {
-                if self.replayed.is_some_and(|last| frame.index <= last) {
-                    return;
-                }
                 match self.layer.admit(frame.layer, unit.keyframe) {
                     Admission::Drop => return,
                     // The layer before is received no longer.
                     Admission::Switch => self.next_choice = None,
                     Admission::Pass => {}
                 }
-                // The layer before may have been ahead.
-                let time = wire_time(unit.dts).max(self.latest);
-                self.latest = time;
-                self.begin(time);
-                self.announce_video(&unit.params, time);
-                if time != wire_time(unit.dts) {
-                    self.tags.push_back(Tag::Own { kind: TagKind::Video, time, body: flv::video(unit) });
-                    return;
-                }
-                (TagKind::Video, time)
+                (part(unit), unit.dts, size(unit))
             }
         };
-        self.tags.push_back(Tag::Shared { frame, kind, time });
+        self.governor.push(arrived, part, time, bytes, frame);
+    }
+
+    /// Puts a frame, and what has to come before it, among the tags.
+    fn prepare(&mut self, frame: Arc<Frame>, time: StreamTime) {
+        let wire = wire_time(time);
+        self.begin(wire);
+        let (kind, own) = match &frame.media {
+            Media::Audio(audio) => {
+                self.announce_audio(&audio.config, wire);
+                (TagKind::Audio, audio.time)
+            }
+            Media::Video { unit, .. } => {
+                self.announce_video(&unit.params, wire);
+                (TagKind::Video, unit.dts)
+            }
+        };
+        self.tags.push_back(if own == time {
+            Tag::Shared { frame, kind, time: wire }
+        } else {
+            Tag::Own { kind, time: wire, body: body(&frame.media) }
+        });
     }
 
     /// Sends the sequence header before the first picture, and whenever the parameter sets change.
@@ -236,6 +347,20 @@ impl Player {
     }
 }
 
+/// What others need of a picture.
+fn part(unit: &AccessUnit) -> Part {
+    match unit {
+        AccessUnit { keyframe: true, .. } => Part::Keyframe,
+        unit if unit.is_disposable() => Part::Disposable,
+        _ => Part::Reference,
+    }
+}
+
+/// About the bytes of a picture on the wire.
+fn size(unit: &AccessUnit) -> usize {
+    unit.nals.iter().map(Bytes::len).sum()
+}
+
 /// A time of the stream on the wire. Sound that was made out of the very first packets lies before the stream's epoch.
 fn wire_time(time: StreamTime) -> Millis {
     time.rescale().max(Millis::ZERO)
@@ -251,7 +376,6 @@ mod tests {
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
-    use std::time::Instant;
 
     use queqiao_room::signal::Tracks;
 
@@ -262,11 +386,15 @@ mod tests {
     use crate::hub::testing::{Probe, aac_frame, picture};
     use crate::hub::{NativeForm, Passed, Source};
 
+    /// What a player sends whose path takes everything at once.
     fn tags(player: &mut Player) -> Vec<Tag> {
         let cx = &mut Context::from_waker(Waker::noop());
-        std::iter::from_fn(|| match pin!(player.next()).poll(cx) {
-            Poll::Ready(tag) => Some(tag),
-            Poll::Pending => None,
+        std::iter::from_fn(|| {
+            player.look(Instant::now(), Some(0), || None);
+            match pin!(player.next()).poll(cx) {
+                Poll::Ready(Step::Tag(tag)) => Some(tag),
+                Poll::Ready(Step::Look) | Poll::Pending => None,
+            }
         })
         .collect()
     }

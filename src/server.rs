@@ -174,6 +174,7 @@ fn hub_settings(config: &Config) -> hub::Settings {
         max_players: config.limits.max_players_per_stream,
         gop_bytes: config.gop.max_bytes,
         gop_frames: config.gop.max_frames,
+        max_lag: config.limits.play_lag,
         opus: OpusSettings {
             complexity: transcode.opus_complexity,
             bitrate_mono: transcode.opus_bitrate,

@@ -186,6 +186,9 @@ pub(crate) struct Limits {
     /// How long an RTMP or HTTP-FLV player waits for a publisher to come, or to come back.
     #[serde(with = "duration")]
     pub(crate) play_wait: Duration,
+    /// How far an RTMP or HTTP-FLV player may be behind live before something is left out for it.
+    #[serde(with = "duration")]
+    pub(crate) play_lag: Duration,
 }
 
 impl Default for Limits {
@@ -199,6 +202,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             play_wait: Duration::from_secs(30),
+            play_lag: Duration::from_millis(500),
         }
     }
 }
@@ -212,7 +216,8 @@ impl Limits {
         within("limits.max_players_per_stream", self.max_players_per_stream, 1..=100_000)?;
         span_within("limits.handshake_timeout", self.handshake_timeout, 100, 300)?;
         span_within("limits.idle_timeout", self.idle_timeout, 1_000, 3_600)?;
-        span_within("limits.play_wait", self.play_wait, 0, 3_600)
+        span_within("limits.play_wait", self.play_wait, 0, 3_600)?;
+        span_within("limits.play_lag", self.play_lag, 200, 10)
     }
 }
 

@@ -89,6 +89,8 @@ impl Frame {
 }
 
 impl Item for Arc<Frame> {
+    const GOVERNED: bool = true;
+
     fn kind(&self) -> Kind {
         match &self.media {
             Media::Audio(_) => Kind::Audio,
@@ -137,6 +139,8 @@ impl RtpUnit {
 }
 
 impl Item for RtpUnit {
+    const GOVERNED: bool = false;
+
     fn kind(&self) -> Kind {
         match self {
             Self::Audio { .. } => Kind::Audio,

@@ -200,6 +200,11 @@ impl Meter {
         self.counts.skipped += skipped;
     }
 
+    /// A player has left out `frames` that were in its queue.
+    pub(super) fn left_out(&mut self, frames: u64) {
+        self.counts.skipped += frames;
+    }
+
     /// Since when the publisher is there, what has been counted, and how fast it goes.
     pub(super) fn read(&self, now: Instant) -> (Duration, Counts, Rates) {
         let span = now.saturating_duration_since(self.window.0);

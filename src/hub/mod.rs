@@ -6,6 +6,7 @@
 mod capacity;
 mod frame;
 mod gate;
+mod lag;
 mod layers;
 mod loss;
 mod meter;
@@ -22,7 +23,7 @@ pub(crate) mod transcode;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use queqiao_media::h264::sei::UserData;
 use queqiao_room::machine::RoomKey;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 use gate::Held;
 
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
+pub(crate) use lag::{BUCKETS as LAG_BUCKETS, Delivered, Delivery, Lag};
 pub(crate) use meter::Passed;
 pub(crate) use mix::{RoomMix, SpeakerNotice};
 pub(crate) use queue::Consumer;
@@ -80,6 +82,8 @@ pub(crate) struct Settings {
     /// Bounds of the GOP cache of one stream.
     pub(crate) gop_bytes: usize,
     pub(crate) gop_frames: usize,
+    /// How far a player over TCP may be behind live.
+    pub(crate) max_lag: Duration,
     /// How audio is coded for either side.
     pub(crate) opus: queqiao_transcode::OpusSettings,
     pub(crate) aac: queqiao_transcode::AacSettings,
@@ -102,6 +106,7 @@ pub(crate) struct Hub {
     clock: mix::Clock,
     speakers: mpsc::Sender<SpeakerNotice>,
     speaker_notices: Mutex<Option<mpsc::Receiver<SpeakerNotice>>>,
+    delivery: Delivery,
     attendant: stream::Attendant,
 }
 
@@ -127,6 +132,7 @@ impl Hub {
             mixes: Mutex::default(),
             speakers,
             speaker_notices: Mutex::new(Some(speaker_notices)),
+            delivery: Delivery::default(),
             attendant: stream::Attendant::start()?,
         }))
     }
@@ -253,6 +259,11 @@ impl Hub {
     /// User data that was left out since the server began.
     pub(crate) fn sei_counts(&self) -> SeiCounts {
         self.sei.counts()
+    }
+
+    /// What players over TCP have seen.
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.delivery
     }
 
     /// How a stream flows; none if nobody publishes it.

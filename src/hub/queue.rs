@@ -24,6 +24,10 @@ pub(crate) enum Kind {
 
 /// An item of a [`Feed`].
 pub(crate) trait Item: Clone {
+    /// Whether consumers decide themselves what of their backlog they leave out. The queue of one that does not come
+    /// to it then only loses what can be of no use to it any more.
+    const GOVERNED: bool;
+
     /// What may be dropped with it.
     fn kind(&self) -> Kind;
 
@@ -39,6 +43,10 @@ const MAX_ITEMS: usize = 1_024;
 /// timeout of a bad mobile link, shorter than what a conversation bears. Measured by arrival, because the
 /// timestamps of audio and video may lie apart.
 const MAX_LAG: Duration = Duration::from_millis(1_500);
+
+/// How long pictures are kept for a governed consumer that could still need them to get from their keyframe to the
+/// present one. Longer than the groups of phones and encoders in use; what waits is memory that others have given up.
+const MAX_PICTURE_AGE: Duration = Duration::from_secs(4);
 
 /// What became of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +72,11 @@ struct Queue<T> {
 impl<T: Item> Queue<T> {
     fn push(&mut self, now: Instant, item: &T) -> Pushed {
         let before = self.skipped;
-        let keyframe_needed = self.make_room(now);
+        let keyframe_needed = if T::GOVERNED && self.items.len() < MAX_ITEMS {
+            self.tidy(now, item)
+        } else {
+            self.make_room(now)
+        };
         let receivers = usize::from(self.accept(now, item));
         Pushed { keyframe_needed, receivers, skipped: self.skipped - before }
     }
@@ -81,6 +93,31 @@ impl<T: Item> Queue<T> {
             lost_place = !self.awaiting_keyframe.is_empty();
         }
         lost_place
+    }
+
+    /// Drops what a governed consumer cannot use any more: sound that is too old, and pictures that a keyframe replaces or
+    /// that do not lead up to the present in time. Returns whether the consumer needs a keyframe.
+    fn tidy(&mut self, now: Instant, next: &T) -> bool {
+        if !self.is_behind(now) {
+            return false;
+        }
+        let is_stale = |since: &Instant| now.saturating_duration_since(*since) > MAX_PICTURE_AGE;
+        let is_picture = |item: &T| item.kind() != Kind::Audio;
+        let replaced = next.kind() == Kind::Keyframe && self.accepts.contains(next.layer());
+        let lost = self.items.iter().any(|(since, item)| is_picture(item) && is_stale(since));
+        let before = self.items.len();
+        self.items.retain(|(since, item)| {
+            if is_picture(item) {
+                !replaced && !lost
+            } else {
+                now.saturating_duration_since(*since) <= MAX_LAG
+            }
+        });
+        self.skipped += (before - self.items.len()) as u64;
+        if lost {
+            self.awaiting_keyframe = self.accepts;
+        }
+        lost && !replaced
     }
 
     /// Returns whether the consumer can use the item.
@@ -191,9 +228,14 @@ pub(crate) struct Consumer<T: Item> {
 impl<T: Item> Consumer<T> {
     /// The next item, or `Pending` with the waker of `cx` registered.
     pub(crate) fn poll_next(&self, cx: &Context<'_>) -> Poll<T> {
+        self.poll_arrival(cx).map(|(_, item)| item)
+    }
+
+    /// The next item and when it was pushed, or `Pending` with the waker of `cx` registered.
+    pub(crate) fn poll_arrival(&self, cx: &Context<'_>) -> Poll<(Instant, T)> {
         let mut queue = lock(&self.queue);
         match queue.items.pop_front() {
-            Some((_, item)) => Poll::Ready(item),
+            Some(item) => Poll::Ready(item),
             None => {
                 queue.waker = Some(cx.waker().clone());
                 Poll::Pending
@@ -202,8 +244,13 @@ impl<T: Item> Consumer<T> {
     }
 
     /// Waits for the next item.
-    pub(crate) async fn next(&self) -> T {
-        poll_fn(|cx| self.poll_next(cx)).await
+    pub(crate) async fn arrival(&self) -> (Instant, T) {
+        poll_fn(|cx| self.poll_arrival(cx)).await
+    }
+
+    /// The next item if it is there already.
+    pub(crate) fn take(&self) -> Option<(Instant, T)> {
+        lock(&self.queue).items.pop_front()
     }
 
     /// Receives the video of these layers from now on.
@@ -239,6 +286,8 @@ mod tests {
     struct Probe(Kind, u64);
 
     impl Item for Probe {
+        const GOVERNED: bool = false;
+
         fn kind(&self) -> Kind {
             self.0
         }
@@ -253,6 +302,8 @@ mod tests {
     struct Layered(Layer, Kind);
 
     impl Item for Layered {
+        const GOVERNED: bool = false;
+
         fn kind(&self) -> Kind {
             self.1
         }
@@ -318,6 +369,56 @@ mod tests {
             assert!(!pushed.keyframe_needed, "audio alone never asks for a keyframe");
         }
         assert!(drain(&stalled).len() <= MAX_ITEMS);
+    }
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Governed(Kind, u64);
+
+    impl Item for Governed {
+        const GOVERNED: bool = true;
+
+        fn kind(&self) -> Kind {
+            self.0
+        }
+
+        fn layer(&self) -> Layer {
+            Layer::High
+        }
+    }
+
+    #[test]
+    fn a_governed_consumer_that_stalls_keeps_its_pictures_since_the_newest_keyframe_and_fresh_sound() {
+        let (feed, start) = (Feed::new(), Instant::now());
+        let stalled = feed.subscribe(LayerSet::SINGLE);
+        let push = |item: Governed| feed.push(start + Duration::from_millis(item.1), &item);
+        for (kind, time) in [
+            (Kind::Keyframe, 0),
+            (Kind::Audio, 10),
+            (Kind::Delta, 1_000),
+            (Kind::Keyframe, 2_000),
+            (Kind::Audio, 2_010),
+            (Kind::Delta, 3_000),
+            (Kind::Audio, 3_010),
+        ] {
+            assert!(!push(Governed(kind, time)).keyframe_needed);
+        }
+        let kept: Vec<_> = std::iter::from_fn(|| stalled.take()).map(|(_, item)| item.1).collect();
+        assert_eq!(kept, [2_000, 2_010, 3_000, 3_010]);
+        assert_eq!(stalled.skipped(), 3);
+    }
+
+    #[test]
+    fn a_governed_consumer_of_an_endless_group_asks_for_a_keyframe_once_its_pictures_are_too_old() {
+        let (feed, start) = (Feed::new(), Instant::now());
+        let stalled = feed.subscribe(LayerSet::SINGLE);
+        let mut asked = 0;
+        for time in (0..9_000).step_by(40) {
+            let kind = if time == 0 { Kind::Keyframe } else { Kind::Delta };
+            let pushed = feed.push(start + Duration::from_millis(time), &Governed(kind, time));
+            asked += u32::from(pushed.keyframe_needed);
+        }
+        assert_eq!(asked, 1);
+        assert_eq!(stalled.take(), None);
     }
 
     #[test]

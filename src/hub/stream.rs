@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::capacity::{Capacities, Capacity};
 use super::frame::{Frame, Media, RtpUnit, SourceId, brought_up};
 use super::gate::{Form, Gate, Held};
+use super::lag::{Delivery, Lag, Lags};
 use super::layers::{Layers, Need};
 use super::loss::Loss;
 use super::meter::{Counts, Meter, Passed, Rates};
@@ -107,6 +108,7 @@ pub(crate) struct Stream {
     loss: Loss,
     capacities: Capacities,
     sei: Port,
+    lags: Lags,
 }
 
 /// What is known of a stream's media. It grows as its publisher goes on.
@@ -137,6 +139,8 @@ pub(crate) struct StreamStats {
     pub(crate) counts: Counts,
     /// What passes in a second.
     pub(crate) rates: Rates,
+    /// How far that player over TCP is behind that is furthest behind.
+    pub(crate) lag: Option<Duration>,
     /// The paths to the players of the video.
     pub(crate) paths: Paths,
 }
@@ -186,6 +190,7 @@ impl Stream {
             loss: Loss::default(),
             capacities: Capacities::new(hub_limited),
             sei,
+            lags: Lags::default(),
         })
     }
 
@@ -318,9 +323,10 @@ impl Stream {
     pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
-            let limited = self.capacities().into_iter().flatten().count();
             let players = self.players.load(Ordering::Acquire);
-            StreamStats { since, players, limited, counts, rates, paths: self.paths(now) }
+            let limited = self.capacities().iter().flatten().count();
+            let (lag, paths) = (self.lags.worst(now), self.paths(now));
+            StreamStats { since, players, limited, counts, rates, lag, paths }
         })
     }
 
@@ -342,7 +348,25 @@ impl Stream {
         self.loss.read(now)
     }
 
-    /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
+    /// Where a player over TCP notes its lag, until it [leaves](Self::leave_lag).
+    pub(crate) fn join_lag(&self) -> Arc<Lag> {
+        self.lags.join(self.epoch)
+    }
+
+    pub(crate) fn leave_lag(&self, lag: &Arc<Lag>) {
+        self.lags.leave(lag);
+    }
+
+    /// What players over TCP of all streams have seen.
+    pub(crate) fn delivery(&self) -> &Delivery {
+        self.hub.delivery()
+    }
+
+    /// A player has left out so many frames more.
+    pub(crate) fn note_left_out(&self, frames: u64) {
+        lock(&self.meter).left_out(frames);
+    }
+
     /// Whether the path of any player carries less than the one layer that there is.
     pub(super) fn is_limited(&self) -> bool {
         self.is_published() && self.offered_layers().len() <= 1 && self.capacities.any_limited()
@@ -352,6 +376,7 @@ impl Stream {
         &self.sei
     }
 
+    /// The video bitrate, in bit/s, that the path to each player of the video carries; `None` where it is not limited.
     pub(crate) fn capacities(&self) -> Vec<Option<u64>> {
         self.capacities.read()
     }
@@ -446,6 +471,11 @@ impl Seat {
 
     pub(crate) fn stream(&self) -> &Arc<Stream> {
         &self.stream
+    }
+
+    /// How far its player may be behind live, if it plays over TCP.
+    pub(crate) fn max_lag(&self) -> Duration {
+        self.stream.hub.settings.max_lag
     }
 
     /// The largest layer of the video that its player wishes for.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use queqiao_media::aac;
@@ -102,6 +103,7 @@ pub(crate) fn settings() -> Settings {
         max_players: 100,
         gop_bytes: 1_000_000,
         gop_frames: 100,
+        max_lag: Duration::from_millis(500),
         opus: queqiao_transcode::OpusSettings::default(),
         aac: queqiao_transcode::AacSettings::default(),
     }

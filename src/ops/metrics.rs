@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 
 use super::api::Ops;
 use super::webhooks::Counts;
+use crate::hub::{Delivered, LAG_BUCKETS};
 
 /// Name, help and value of what is counted for each endpoint.
 type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
@@ -30,6 +31,35 @@ impl Page {
     fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.family(name, "counter", help);
         let _ = writeln!(self.0, "queqiao_{name} {value}");
+    }
+
+    /// How far players over TCP were behind, and what they had to do without.
+    fn delivery(&mut self, Delivered { seconds, sum, counts }: Delivered) {
+        const LAG: &str = "player_lag_seconds";
+        self.family(
+            LAG,
+            "histogram",
+            "Seconds of RTMP and HTTP-FLV players by how far they were behind live.",
+        );
+        let mut total = 0;
+        let bounds = LAG_BUCKETS.iter().map(|bound| bound.as_secs_f64().to_string());
+        for (bound, count) in bounds.chain([String::from("+Inf")]).zip(seconds) {
+            total += count;
+            let _ = writeln!(self.0, "queqiao_{LAG}_bucket{{le=\"{bound}\"}} {total}");
+        }
+        let _ = writeln!(self.0, "queqiao_{LAG}_sum {}\nqueqiao_{LAG}_count {total}", sum as f64 / 1_000.0);
+        for (name, help, value) in [
+            (
+                "player_pictures_dropped_total",
+                "Pictures that paths were too slow for.",
+                counts.disposable + counts.pictures,
+            ),
+            ("player_groups_cut_total", "Groups of pictures that were cut short.", counts.groups),
+            ("player_audio_dropped_total", "Frames of sound left out after a standstill.", counts.audio),
+            ("player_rebases_total", "Timelines moved after a standstill.", counts.rebases),
+        ] {
+            self.counter(name, help, value);
+        }
     }
 
     fn sample(&mut self, name: &str, endpoint: &str, value: u64) {
@@ -63,6 +93,7 @@ fn page(ops: &Ops) -> String {
     );
     page.counter("webrtc_nacks_total", "Reports of lost packets by WebRTC viewers.", viewers.nacks);
     page.counter("webrtc_plis_total", "Reports of lost pictures by WebRTC viewers.", viewers.plis);
+    page.delivery(ops.hub.delivery().read());
     let counts: Vec<_> = ops.webhooks.iter().map(|endpoint| (endpoint.name(), endpoint.counts())).collect();
     let counters: [Counter; 3] = [
         ("webhooks_delivered_total", "Webhooks that their endpoint took.", |counts| counts.delivered),
@@ -80,4 +111,35 @@ fn page(ops: &Ops) -> String {
         page.sample("webhooks_waiting", &endpoint.name(), endpoint.waiting() as u64);
     }
     page.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::hub::Delivery;
+
+    #[test]
+    fn the_buckets_of_the_lag_are_cumulative_and_end_with_the_count() {
+        let delivery = Delivery::default();
+        delivery.observe(Duration::from_millis(20), 7);
+        delivery.observe(Duration::from_millis(480), 2);
+        delivery.observe(Duration::from_secs(9), 1);
+        let mut page = Page::default();
+        page.delivery(delivery.read());
+        for line in [
+            "# TYPE queqiao_player_lag_seconds histogram",
+            "queqiao_player_lag_seconds_bucket{le=\"0.05\"} 7",
+            "queqiao_player_lag_seconds_bucket{le=\"0.3\"} 7",
+            "queqiao_player_lag_seconds_bucket{le=\"0.5\"} 9",
+            "queqiao_player_lag_seconds_bucket{le=\"5\"} 9",
+            "queqiao_player_lag_seconds_bucket{le=\"+Inf\"} 10",
+            "queqiao_player_lag_seconds_sum 10.1",
+            "queqiao_player_lag_seconds_count 10",
+            "queqiao_player_groups_cut_total 0",
+        ] {
+            assert!(page.0.lines().any(|other| other == line), "{line} in\n{}", page.0);
+        }
+    }
 }

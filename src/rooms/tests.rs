@@ -34,6 +34,7 @@ impl House {
             max_players: 10,
             gop_bytes: 1 << 20,
             gop_frames: 100,
+            max_lag: std::time::Duration::from_millis(500),
             opus: OpusSettings::default(),
             aac: AacSettings::default(),
         };

@@ -69,7 +69,7 @@ impl Egress {
     /// A viewer without sections so far.
     pub(super) fn new(seat: Seat, now: Instant) -> Self {
         Self {
-            layer: LayerSelector::new(seat.max_layer()),
+            layer: LayerSelector::new(seat.max_layer()).estimated(),
             next_choice: None,
             seat,
             joined: false,
@@ -237,13 +237,12 @@ impl Egress {
         }
     }
 
-    /// The viewer lost the picture, or has not seen one yet.
-    pub(super) fn request_catch_up(&mut self, now: Instant) {
+    /// The viewer lost the picture, or has not seen one yet. Returns whether it is to be caught up.
+    pub(super) fn request_catch_up(&mut self, now: Instant) -> bool {
         let recent = self.last_catch_up.is_some_and(|last| now.duration_since(last) < CATCH_UP_INTERVAL);
         // The browser repeats its request for as long as it needs to.
-        if self.video.is_some() && !recent {
-            self.catch_up_wanted = true;
-        }
+        self.catch_up_wanted |= self.video.is_some() && !recent;
+        self.catch_up_wanted
     }
 
     /// Sends the cached GOP where one was wanted and is there. Returns whether packets were written.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use queqiao_room::Grant;
+use queqiao_room::{Grant, StreamKind};
 use str0m::Rtc;
 use str0m::media::Mid;
+use tracing::debug;
 
 use super::control::Control;
 use super::directory::SessionId;
 use super::ended::Ended;
 use super::ingest::Ingest;
 use super::worker::Shared;
+use super::{Notice, Notices};
 use crate::hub::{NativeForm, PublisherControl};
 
 /// A stream that the peer publishes.
@@ -46,5 +48,20 @@ impl Incoming {
             self.ingest = Some(Ingest::new(publication, control, (audio, video), now, rtc));
         }
         Ok(())
+    }
+}
+
+/// What takes in a stream of the peer's, once media flow.
+pub(super) fn ingest_of(all: &mut [Incoming], stream: StreamKind) -> Option<&mut Ingest> {
+    all.iter_mut().find(|incoming| incoming.grant.stream().kind == stream)?.ingest.as_mut()
+}
+
+/// Tells the peer which layers to send, where that has changed.
+pub(super) fn tell_layers(all: &mut [Incoming], session: &SessionId, notices: &Notices) {
+    for incoming in all {
+        let Some(layers) = incoming.ingest.as_mut().and_then(Ingest::take_asked) else { continue };
+        let stream = incoming.grant.stream().kind;
+        debug!(?stream, ?layers, "other layers are wanted");
+        let _ = notices.send(Notice::Layers { session: session.clone(), stream, layers });
     }
 }

@@ -188,7 +188,7 @@ impl Ingest {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let layers = self.layers.iter().filter_map(|layer| self.keyframes.get(layer).poll_timeout());
+        let layers = self.sent().iter().filter_map(|layer| self.keyframes.get(layer).poll_timeout());
         layers.chain(self.frames.poll_timeout()).chain(self.demand.poll_timeout()).min()
     }
 
@@ -196,10 +196,15 @@ impl Ingest {
         for layer in self.frames.poll(now).iter() {
             self.keyframes.get_mut(layer).want();
         }
-        for layer in self.layers.iter() {
+        for layer in self.sent().iter() {
             self.send_keyframe_request(layer, now, rtc);
         }
         self.look_at_demand(now);
+    }
+
+    /// The layers that the peer sends, as far as it has been asked to. Of others there are no keyframes to be had.
+    fn sent(&self) -> LayerSet {
+        self.layers.intersection(self.demand.asked())
     }
 
     /// Asks for a keyframe of `layer`, or of all that anybody needs.
@@ -223,7 +228,7 @@ impl Ingest {
     }
 
     fn send_keyframe_request(&mut self, layer: Layer, now: Instant, rtc: &mut Rtc) {
-        let Some(video) = self.video else { return };
+        let Some(video) = self.video.filter(|_| self.sent().contains(layer)) else { return };
         let rid = simulcast::rid(self.layers, layer);
         if let Some(stream) = rtc.direct_api().stream_rx_by_mid(video, rid)
             && self.keyframes.get_mut(layer).poll(now)

@@ -17,7 +17,7 @@ use super::bandwidth::Bandwidth;
 use super::directory::{IceFragment, SessionId};
 use super::egress::{Egress, Unplayable};
 use super::ended::Ended;
-use super::incoming::Incoming;
+use super::incoming::{self, Incoming};
 use super::ingest::Ingest;
 use super::negotiate::{Flow, Negotiated, restart_ice};
 use super::negotiation::Negotiation;
@@ -176,8 +176,7 @@ impl Peer {
     /// Shows all pictures anew to a peer that was cut off: it would otherwise wait for what it has missed.
     fn refresh(&mut self, now: Instant) {
         for (_, egress) in &mut self.outgoing {
-            egress.request_catch_up(now);
-            self.catch_up |= egress.wants_catch_up();
+            self.catch_up |= egress.request_catch_up(now);
         }
     }
 
@@ -193,45 +192,31 @@ impl Peer {
         if self.negotiation.deadline().is_some_and(|at| at <= now) {
             return Err(Ended::Unanswered);
         }
-        for incoming in &mut self.incoming {
-            if let Some(ingest) = &mut incoming.ingest {
-                ingest.timeout(now, &mut self.rtc);
-            }
+        for ingest in self.incoming.iter_mut().filter_map(|incoming| incoming.ingest.as_mut()) {
+            ingest.timeout(now, &mut self.rtc);
         }
         if self.bandwidth.is_limited() {
             for (_, egress) in &mut self.outgoing {
                 egress.timeout(now, &mut self.rtc);
             }
         }
-        self.tell_layers();
+        incoming::tell_layers(&mut self.incoming, &self.id, &self.notices);
         Ok(self.rtc.handle_input(Input::Timeout(now))?)
     }
 
     /// The hub asks for a keyframe of a stream: of `layer`, or of all layers that anybody needs.
     pub(super) fn request_keyframe(&mut self, stream: StreamKind, layer: Option<Layer>, now: Instant) {
-        let incoming = self.incoming.iter_mut().find(|incoming| incoming.grant.stream().kind == stream);
-        if let Some(ingest) = incoming.and_then(|incoming| incoming.ingest.as_mut()) {
+        if let Some(ingest) = incoming::ingest_of(&mut self.incoming, stream) {
             ingest.request_keyframe(layer, now, &mut self.rtc);
         }
     }
 
     /// Other layers of a stream are needed than before.
     pub(super) fn layers_needed(&mut self, stream: StreamKind, now: Instant) {
-        let incoming = self.incoming.iter_mut().find(|incoming| incoming.grant.stream().kind == stream);
-        if let Some(ingest) = incoming.and_then(|incoming| incoming.ingest.as_mut()) {
+        if let Some(ingest) = incoming::ingest_of(&mut self.incoming, stream) {
             ingest.look_at_demand(now);
         }
-        self.tell_layers();
-    }
-
-    /// Tells the peer which layers to send, where that has changed.
-    fn tell_layers(&mut self) {
-        for incoming in &mut self.incoming {
-            let Some(layers) = incoming.ingest.as_mut().and_then(Ingest::take_asked) else { continue };
-            let stream = incoming.grant.stream().kind;
-            debug!(?stream, ?layers, "other layers are wanted");
-            let _ = self.notices.send(Notice::Layers { session: self.id.clone(), stream, layers });
-        }
+        incoming::tell_layers(&mut self.incoming, &self.id, &self.notices);
     }
 
     /// Takes a stream in from the peer, once its sections are there.
@@ -245,11 +230,10 @@ impl Peer {
     /// Sends a stream to the peer, once its sections are there.
     pub(super) fn send_stream(&mut self, seat: Seat, now: Instant) {
         let known = self.outgoing.iter_mut().find(|(_, egress)| egress.stream().key() == seat.stream().key());
-        match known {
-            Some((_, egress)) => egress.set_max_layer(seat.max_layer()),
-            None => {
-                self.outgoing.insert(Egress::new(seat, now));
-            }
+        if let Some((_, egress)) = known {
+            egress.set_max_layer(seat.max_layer());
+        } else {
+            self.outgoing.insert(Egress::new(seat, now));
         }
     }
 
@@ -318,7 +302,7 @@ impl Peer {
             let sections = self.negotiation.mids(&self.rtc, Flow::In, incoming.grant.stream());
             incoming.carry(sections, &self.id, shared, &mut self.rtc, now)?;
         }
-        self.tell_layers();
+        incoming::tell_layers(&mut self.incoming, &self.id, &self.notices);
         for (index, egress) in &mut self.outgoing {
             let sections = self.negotiation.mids(&self.rtc, Flow::Out, egress.stream().key());
             if egress.carry(sections, &mut self.idle, &mut self.rtc, now) {
@@ -332,8 +316,7 @@ impl Peer {
     /// Begins a stream, once its worker is subscribed to it.
     pub(super) fn start_playing(&mut self, index: usize, now: Instant) {
         if let Some(egress) = self.outgoing.get_mut(index) {
-            egress.request_catch_up(now);
-            self.catch_up |= egress.wants_catch_up();
+            self.catch_up |= egress.request_catch_up(now);
         }
     }
 
@@ -450,8 +433,8 @@ impl Peer {
             }
             Event::RtpPacket(packet) => {
                 let mut api = self.rtc.direct_api();
-                let Some(stream) = api.stream_rx(&packet.header.ssrc) else { return Ok(()) };
-                let (mid, rid) = (stream.mid(), stream.rid());
+                let stream = api.stream_rx(&packet.header.ssrc).map(|stream| (stream.mid(), stream.rid()));
+                let Some((mid, rid)) = stream else { return Ok(()) };
                 let mut ingests = self.incoming.iter_mut().filter_map(|incoming| incoming.ingest.as_mut());
                 match ingests.find(|ingest| ingest.carries(mid)) {
                     Some(ingest) => ingest.receive(&packet, (mid, rid), now, &mut self.rtc),
@@ -459,11 +442,9 @@ impl Peer {
                 }
             }
             Event::KeyframeRequest(request) => {
-                if let Some((_, egress)) =
-                    self.outgoing.iter_mut().find(|(_, egress)| egress.shows_in(request.mid))
-                {
-                    egress.request_catch_up(now);
-                    self.catch_up |= egress.wants_catch_up();
+                let shown = self.outgoing.iter_mut().find(|(_, egress)| egress.shows_in(request.mid));
+                if let Some((_, egress)) = shown {
+                    self.catch_up |= egress.request_catch_up(now);
                 }
             }
             Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => {

@@ -13,25 +13,23 @@ use queqiao_rtmp::server::{Config, Event, Level, PlayRequest, PublishRequest, Se
 use smallvec::SmallVec;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until, timeout};
-use tracing::{Span, info, info_span, warn};
+use tracing::{Span, debug, info, info_span, warn};
 
 use super::Shared;
 use super::closed::{Closed, by_room};
 use super::control::Control;
 use super::denial::Denial;
-use super::egress::{CHUNK_SIZE, Egress};
+use super::egress::{CHUNK_SIZE, Egress, Next};
 use super::ingest::{Ingest, Notice};
 use super::leisure::{LEISURE_AFTER, next_batch};
 use super::observed::Observed;
 use super::socket::{Ready, Socket};
 use crate::hub::{NativeForm, PublisherControl};
+use crate::player::{Summary, WRITE_TIMEOUT};
 use crate::rooms::{Credential, Link, LinkEnd, Protocol};
 
 /// Bytes read at once: a picture of a phone's stream.
 const READ_BUFFER: usize = 16 * 1024;
-
-/// How long a client may leave what it is sent unread. The kernel holds seconds of a call by then.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the last words to a client may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,10 +54,9 @@ struct Publisher {
 /// What woke the connection.
 enum Wake {
     Socket(io::Result<Ready>),
-    Message(Bytes),
+    Play(Next),
     /// The hub has a word for the publisher.
     Control,
-    PublisherGone,
     /// The room wants the connection to end.
     Room(LinkEnd),
     Timer,
@@ -101,16 +98,7 @@ impl Connection {
     /// Serves the client until it leaves or has to.
     pub(super) async fn run(mut self) {
         let Err(reason) = self.serve().await;
-        let skipped = match &self.role {
-            Role::Idle => 0,
-            Role::Publishing(publisher) => publisher.ingest.skipped(),
-            Role::Playing { egress, .. } => egress.skipped(),
-        };
-        self.span.in_scope(|| match &reason {
-            Closed::Refused { .. } | Closed::UnsupportedCodec(_) => warn!(%reason, "closed"),
-            Closed::Protocol(_) => warn!(%reason, "closed"),
-            _ => info!(%reason, skipped, "closed"),
-        });
+        self.span.in_scope(|| self.log_end(&reason));
         // What cannot be carried does not come back.
         if let (Closed::UnsupportedCodec(_), Role::Publishing(publisher)) = (&reason, &mut self.role) {
             publisher.link.leave();
@@ -122,6 +110,19 @@ impl Connection {
         }
     }
 
+    fn log_end(&self, reason: &Closed) {
+        match (reason, &self.role) {
+            (Closed::Refused { .. } | Closed::UnsupportedCodec(_) | Closed::Protocol(_), _) => {
+                warn!(%reason, "closed");
+            }
+            (_, Role::Playing { egress, .. }) => log_summary(reason, egress.summary()),
+            (_, Role::Publishing(publisher)) => {
+                info!(%reason, skipped = publisher.ingest.skipped(), "closed");
+            }
+            (_, Role::Idle) => info!(%reason, "closed"),
+        }
+    }
+
     async fn serve(&mut self) -> Result<std::convert::Infallible, Closed> {
         let mut buffer = vec![0; READ_BUFFER];
         let timer = sleep_until((self.opened + self.shared.handshake_timeout).into());
@@ -129,6 +130,7 @@ impl Connection {
         loop {
             self.collect_output();
             self.write()?;
+            self.look();
             if self.is_at_leisure() {
                 self.read_at_leisure(&mut buffer).await?;
                 continue;
@@ -142,9 +144,10 @@ impl Connection {
                         }
                     }
                 }
-                Wake::Message(message) => self.unsent.push_back(message),
+                Wake::Play(Next::Message(message)) => self.unsent.push_back(message),
+                Wake::Play(Next::Look) => {}
+                Wake::Play(Next::PublisherGone) => return Err(Closed::NoPublisher),
                 Wake::Control => self.check_replaced()?,
-                Wake::PublisherGone => return Err(Closed::NoPublisher),
                 Wake::Room(end) => return Err(by_room(end)),
                 Wake::Timer => {
                     self.check_deadlines(Instant::now())?;
@@ -167,9 +170,7 @@ impl Connection {
                     end = link.closed() => Wake::Room(end),
                 },
                 Role::Playing { egress, link } => tokio::select! {
-                    message = egress.next(blocked, shared.play_wait) => {
-                        message.map_or(Wake::PublisherGone, Wake::Message)
-                    }
+                    next = egress.next(blocked, shared.play_wait) => Wake::Play(next),
                     end = link.closed() => Wake::Room(end),
                 },
             }
@@ -179,6 +180,16 @@ impl Connection {
             wake = activity => wake,
             () = timer => Wake::Timer,
             () = shared.shutdown.cancelled() => Wake::Shutdown,
+        }
+    }
+
+    /// Tells a player's governor what has become of what was written.
+    fn look(&mut self) {
+        if let Role::Playing { egress, .. } = &mut self.role {
+            let written = self.unsent.is_empty().then(|| self.socket.written());
+            if let Some(departure) = egress.look(Instant::now(), written, || self.socket.probe()) {
+                self.span.in_scope(|| debug!("{departure}"));
+            }
         }
     }
 
@@ -269,6 +280,9 @@ impl Connection {
                 }
             }
             Event::PublishStopped | Event::PlayStopped => {
+                if let Role::Playing { egress, .. } = &self.role {
+                    self.span.in_scope(|| log_summary("stopped by the client", egress.summary()));
+                }
                 if let Role::Publishing(Publisher { link, .. }) | Role::Playing { link, .. } = &mut self.role
                 {
                     link.leave();
@@ -321,6 +335,7 @@ impl Connection {
                 self.span = info_span!("player", protocol = "rtmp", stream = %seat.stream().key());
                 self.span.in_scope(|| info!("playing"));
                 self.session.accept_play(request);
+                self.socket.keep_little_unsent()?;
                 let egress = Egress::new(seat, self.session.stream_id().unwrap_or(1));
                 self.role = Role::Playing { egress, link };
                 Ok(())
@@ -400,7 +415,12 @@ impl Connection {
         if self.stalled_since.is_some_and(|since| now.duration_since(since) >= WRITE_TIMEOUT) {
             return Err(Closed::Stalled);
         }
-        match self.role {
+        match &self.role {
+            Role::Playing { egress, .. }
+                if egress.held_since().is_some_and(|since| now.duration_since(since) >= WRITE_TIMEOUT) =>
+            {
+                Err(Closed::Stalled)
+            }
             Role::Idle if now.duration_since(self.opened) >= self.shared.handshake_timeout => {
                 Err(Closed::HandshakeTimeout)
             }
@@ -438,5 +458,15 @@ impl Connection {
             self.socket.write_all(&bytes).await?;
         }
         self.socket.close().await
+    }
+}
+
+/// Says how a player fared.
+fn log_summary(reason: impl std::fmt::Display, summary: Option<Summary>) {
+    match summary {
+        Some(Summary { skipped, groups, rebases, max_lag_ms }) => {
+            info!(%reason, skipped, groups, rebases, max_lag_ms, "closed");
+        }
+        None => info!(%reason, "closed"),
     }
 }

@@ -1,17 +1,18 @@
 //! From the hub to an RTMP player.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use queqiao_media::flv::TagKind;
+use queqiao_media::governor::Probe;
 use queqiao_media::time::Millis;
 use queqiao_rtmp::chunk::{MediaHeader, MediaKind, media_message};
 use tokio::sync::watch;
 use tracing::debug;
 
 use crate::hub::{Seat, SourceId, WireForm};
-use crate::player::{Player, Tag, body};
+use crate::player::{Departure, Player, Step, Summary, Tag, body};
 use crate::signal::publisher_gone;
 
 /// The chunk size towards every client: most frames of a call are one chunk, and players share their bytes.
@@ -19,6 +20,16 @@ pub(super) const CHUNK_SIZE: u32 = 60_000;
 
 /// The message stream that nearly every client plays on; its bytes are shared.
 const COMMON_STREAM: u32 = 1;
+
+/// What comes next for a player.
+pub(super) enum Next {
+    /// A message to write.
+    Message(Bytes),
+    /// [Look](Egress::look) at what has become of what was written.
+    Look,
+    /// Nobody has published for as long as the player may wait.
+    PublisherGone,
+}
 
 /// A player. It may wait for its publisher.
 pub(super) struct Egress {
@@ -41,33 +52,51 @@ impl Egress {
         self.player = (!paused).then(|| Player::join(&self.seat));
     }
 
-    /// The next message to write, unless the last one is not out yet. `None` once nobody has published for `wait`.
-    pub(super) async fn next(&mut self, blocked: bool, wait: Duration) -> Option<Bytes> {
+    /// What comes next: no message while the last one is not out yet, and the end once nobody has published for `wait`.
+    pub(super) async fn next(&mut self, blocked: bool, wait: Duration) -> Next {
         loop {
-            let tag = tokio::select! {
-                tag = next_tag(&mut self.player), if !blocked => tag,
-                () = publisher_gone(&mut self.presence, wait) => return None,
+            let step = tokio::select! {
+                step = next_step(&mut self.player), if !blocked => step,
+                () = publisher_gone(&mut self.presence, wait) => return Next::PublisherGone,
             };
-            let message = match tag {
-                Tag::Own { kind, time, body } => message(kind, time, self.stream_id, &body),
-                Tag::Shared { frame, kind, time } if self.stream_id == COMMON_STREAM => frame
+            let message = match step {
+                Step::Look => return Next::Look,
+                Step::Tag(Tag::Own { kind, time, body }) => message(kind, time, self.stream_id, &body),
+                Step::Tag(Tag::Shared { frame, kind, time }) if self.stream_id == COMMON_STREAM => frame
                     .wire(WireForm::RtmpMessage, || message(kind, time, COMMON_STREAM, &body(&frame.media))),
-                Tag::Shared { frame, kind, time } => message(kind, time, self.stream_id, &body(&frame.media)),
+                Step::Tag(Tag::Shared { frame, kind, time }) => {
+                    message(kind, time, self.stream_id, &body(&frame.media))
+                }
             };
             if !message.is_empty() {
-                return Some(message);
+                return Next::Message(message);
             }
         }
     }
 
-    /// Frames that this player was too slow for.
-    pub(super) fn skipped(&self) -> u64 {
-        self.player.as_ref().map_or(0, Player::skipped)
+    /// Takes what has become of what was written, as [`Player::look`] does.
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        written: Option<u64>,
+        probe: impl FnOnce() -> Option<Probe>,
+    ) -> Option<Departure> {
+        self.player.as_mut()?.look(now, written, probe)
+    }
+
+    /// Since when nothing is written because nothing of what was written is acknowledged.
+    pub(super) fn held_since(&self) -> Option<Instant> {
+        self.player.as_ref()?.held_since()
+    }
+
+    /// How the player fared since it went on last; none while it is paused.
+    pub(super) fn summary(&self) -> Option<Summary> {
+        self.player.as_ref().map(Player::summary)
     }
 }
 
-/// The player's next tag; none while it is paused.
-async fn next_tag(player: &mut Option<Player>) -> Tag {
+/// The player's next step; none while it is paused.
+async fn next_step(player: &mut Option<Player>) -> Step {
     match player {
         Some(player) => player.next().await,
         None => std::future::pending().await,

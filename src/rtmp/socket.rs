@@ -8,8 +8,11 @@ use std::io::{self, ErrorKind, IoSlice, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use queqiao_media::governor::Probe;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::tcp;
 
 enum State {
     Attached(TcpStream),
@@ -19,7 +22,11 @@ enum State {
 }
 
 /// The socket.
-pub(super) struct Socket(State);
+pub(super) struct Socket {
+    state: State,
+    /// Bytes that the kernel has taken.
+    written: u64,
+}
 
 /// What an attached socket is ready for.
 pub(super) enum Ready {
@@ -30,28 +37,46 @@ pub(super) enum Ready {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self(State::Attached(stream))
+        Self { state: State::Attached(stream), written: 0 }
+    }
+
+    /// Bytes that the kernel has taken since the connection was opened.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// What the client's kernel has acknowledged; `None` where ours does not say.
+    pub(super) fn probe(&self) -> Option<Probe> {
+        match &self.state {
+            State::Attached(stream) => tcp::probe(stream),
+            State::Detached(_) | State::Broken => None,
+        }
+    }
+
+    /// Lets what cannot be sent yet wait with us.
+    pub(super) fn keep_little_unsent(&mut self) -> io::Result<()> {
+        tcp::keep_little_unsent(self.attached()?)
     }
 
     /// Takes the socket out of the reactor: from now on only [`Self::read_waiting`] works.
     pub(super) fn detach(&mut self) -> io::Result<()> {
-        if let State::Attached(stream) = std::mem::replace(&mut self.0, State::Broken) {
-            self.0 = State::Detached(stream.into_std()?);
+        if let State::Attached(stream) = std::mem::replace(&mut self.state, State::Broken) {
+            self.state = State::Detached(stream.into_std()?);
         }
         Ok(())
     }
 
     /// Gives the socket back to the reactor.
     pub(super) fn attach(&mut self) -> io::Result<()> {
-        if let State::Detached(stream) = std::mem::replace(&mut self.0, State::Broken) {
-            self.0 = State::Attached(TcpStream::from_std(stream)?);
+        if let State::Detached(stream) = std::mem::replace(&mut self.state, State::Broken) {
+            self.state = State::Attached(TcpStream::from_std(stream)?);
         }
         Ok(())
     }
 
     /// Reads what has arrived at a detached socket: `None` where nothing has.
     pub(super) fn read_waiting(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let State::Detached(stream) = &mut self.0 else { return Err(not_connected()) };
+        let State::Detached(stream) = &mut self.state else { return Err(not_connected()) };
         match stream.read(buffer) {
             Ok(count) => Ok(Some(count)),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
@@ -74,7 +99,10 @@ impl Socket {
     /// Writes what the kernel takes without waiting; `None` where it takes nothing.
     pub(super) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
         match self.attached()?.try_write_vectored(slices) {
-            Ok(count) => Ok(Some(count)),
+            Ok(count) => {
+                self.written += count as u64;
+                Ok(Some(count))
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
@@ -82,7 +110,9 @@ impl Socket {
 
     /// Writes all of `bytes`.
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.attached()?.write_all(bytes).await
+        self.attached()?.write_all(bytes).await?;
+        self.written += bytes.len() as u64;
+        Ok(())
     }
 
     /// Ends the stream, and reads what is still on its way: unread input would make the kernel reset the connection,
@@ -96,7 +126,7 @@ impl Socket {
     }
 
     fn attached(&mut self) -> io::Result<&mut TcpStream> {
-        match &mut self.0 {
+        match &mut self.state {
             State::Attached(stream) => Ok(stream),
             State::Detached(_) | State::Broken => Err(not_connected()),
         }

@@ -1,7 +1,9 @@
 //! HTTP-FLV: `GET /flv/APP/ROOM/UID.flv`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
@@ -10,12 +12,15 @@ use futures_util::stream::unfold;
 use queqiao_media::flv as mux;
 use queqiao_room::{Permission, StreamKey};
 use tokio::sync::watch;
-use tokio::time::timeout;
-use tracing::{Instrument, Span, info, info_span};
+use tokio::task::yield_now;
+use tokio::time::{sleep, sleep_until, timeout};
+use tracing::{Instrument, Span, debug, info, info_span};
 
+use super::listen::Peer;
+use super::outlet::Outlet;
 use super::{ApiError, Server, credential};
 use crate::hub::{Seat, SourceId, WireForm};
-use crate::player::{Player, Tag, body};
+use crate::player::{Player, Step, Summary, Tag, WRITE_TIMEOUT, body};
 use crate::rooms::{Link, Protocol};
 
 /// Plays a stream. Waits for a publisher as long as the server is configured to.
@@ -23,6 +28,7 @@ pub(super) async fn play(
     State(server): State<Arc<Server>>,
     Path((app, room, file)): Path<(String, String, String)>,
     Query(query): Query<Vec<(String, String)>>,
+    Extension(Peer { outlet, .. }): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let stream = file.strip_suffix(".flv").ok_or(ApiError::NotFound)?;
@@ -41,7 +47,10 @@ pub(super) async fn play(
         end = link.closed() => return Err(ApiError::Ended(end)),
         () = server.shutdown.cancelled() => return Err(ApiError::ShuttingDown),
     }
-    let body = Playing::new(Arc::clone(&server), link, seat, presence, span);
+    if let Err(error) = outlet.keep_little_unsent() {
+        span.in_scope(|| debug!(%error, "closed before it began"));
+    }
+    let body = Playing::new(Arc::clone(&server), link, seat, presence, outlet, span);
     let stream = unfold(body, |mut playing| async move {
         let span = playing.span.clone();
         let chunk = playing.next().instrument(span).await?;
@@ -62,8 +71,21 @@ struct Playing {
     seat: Arc<Seat>,
     presence: watch::Receiver<Option<SourceId>>,
     player: Player,
+    outlet: Arc<Outlet>,
     header_sent: bool,
     span: Span,
+}
+
+/// What woke a body.
+enum Wake {
+    Step(Step),
+    /// There is something to send, at once or after a while.
+    Ready {
+        waited: bool,
+    },
+    /// The socket takes more.
+    Unblocked,
+    End,
 }
 
 impl Playing {
@@ -72,12 +94,13 @@ impl Playing {
         link: Link,
         seat: Seat,
         presence: watch::Receiver<Option<SourceId>>,
+        outlet: Arc<Outlet>,
         span: Span,
     ) -> Self {
         let seat = Arc::new(seat);
         let player = Player::join(&seat);
         span.in_scope(|| info!("playing"));
-        Self { server, link, seat, presence, player, header_sent: false, span }
+        Self { server, link, seat, presence, player, outlet, header_sent: false, span }
     }
 
     /// The next piece of the file; `None` at its end.
@@ -92,34 +115,91 @@ impl Playing {
             )));
         }
         loop {
-            let tag = tokio::select! {
-                tag = self.player.next() => tag,
-                () = publisher_gone(&mut self.presence, self.server.play_wait) => return None,
-                end = self.link.closed() => {
-                    info!(reason = %end, "closed");
-                    return None;
-                }
-                () = self.server.shutdown.cancelled() => return None,
-            };
-            let bytes = match tag {
-                Tag::Own { kind, time, body } => mux::tag(kind, time, &body).ok(),
-                Tag::Shared { frame, kind, time } => {
-                    let bytes = frame.wire(WireForm::FlvTag, || {
-                        mux::tag(kind, time, &body(&frame.media)).unwrap_or_default()
-                    });
-                    (!bytes.is_empty()).then_some(bytes)
-                }
-            };
-            if let Some(bytes) = bytes {
-                return Some(bytes);
+            match self.wait(Until::Ready).await {
+                Wake::End => return None,
+                // hyper asks for more before it writes what it has; only after a rest is that with the socket.
+                Wake::Ready { waited: false } => yield_now().await,
+                _ => {}
             }
+            if self.outlet.is_blocked() && matches!(self.wait(Until::Unblocked).await, Wake::End) {
+                return None;
+            }
+            let (now, written) = (Instant::now(), Some(self.outlet.written()));
+            if let Some(departure) = self.player.look(now, written, || self.outlet.probe()) {
+                debug!("{departure}");
+            }
+            match self.wait(Until::Step).await {
+                Wake::End => return None,
+                Wake::Step(Step::Tag(tag)) => {
+                    if let Some(bytes) = serialise(tag) {
+                        return Some(bytes);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for one of the player's affairs, or for the end.
+    async fn wait(&mut self, until: Until) -> Wake {
+        let Self { player, outlet, presence, link, server, .. } = self;
+        let since = player.held_since().unwrap_or_else(Instant::now);
+        let stalled = async {
+            match until {
+                Until::Unblocked => sleep(WRITE_TIMEOUT).await,
+                Until::Step => sleep_until((since + WRITE_TIMEOUT).into()).await,
+                Until::Ready => std::future::pending().await,
+            }
+        };
+        let affair = async {
+            match until {
+                Until::Ready => Wake::Ready { waited: player.ready().await },
+                Until::Unblocked => {
+                    player.note_blocked();
+                    outlet.unblocked().await;
+                    Wake::Unblocked
+                }
+                Until::Step => Wake::Step(player.next().await),
+            }
+        };
+        tokio::select! {
+            wake = affair => return wake,
+            () = publisher_gone(presence, server.play_wait) => {}
+            end = link.closed() => info!(reason = %end, "closed"),
+            () = stalled => {
+                info!("the client does not read what it is sent");
+                outlet.cut();
+            }
+            () = server.shutdown.cancelled() => {}
+        }
+        Wake::End
+    }
+}
+
+/// What a body waits for.
+#[derive(Clone, Copy)]
+enum Until {
+    Ready,
+    Unblocked,
+    Step,
+}
+
+/// A tag as the file has it; none for a frame that is larger than FLV can say.
+fn serialise(tag: Tag) -> Option<Bytes> {
+    match tag {
+        Tag::Own { kind, time, body } => mux::tag(kind, time, &body).ok(),
+        Tag::Shared { frame, kind, time } => {
+            let bytes = frame
+                .wire(WireForm::FlvTag, || mux::tag(kind, time, &body(&frame.media)).unwrap_or_default());
+            (!bytes.is_empty()).then_some(bytes)
         }
     }
 }
 
 impl Drop for Playing {
     fn drop(&mut self) {
-        self.span.in_scope(|| info!(skipped = self.player.skipped(), "stopped"));
+        let Summary { skipped, groups, rebases, max_lag_ms } = self.player.summary();
+        self.span.in_scope(|| info!(skipped, groups, rebases, max_lag_ms, "stopped"));
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::outlet::{Outlet, Tap};
+
 /// How long to rest when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -28,6 +30,7 @@ pub(crate) struct Limits {
 #[derive(Clone)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
+    pub(super) outlet: Arc<Outlet>,
     _slot: Arc<OwnedSemaphorePermit>,
 }
 
@@ -64,9 +67,10 @@ pub(crate) async fn serve(
             continue;
         }
         // Held by the router of this connection, and by a WebSocket that it becomes.
-        let other = Peer { address: peer, _slot: Arc::new(slot) };
+        let (tap, outlet) = Tap::new(socket);
+        let other = Peer { address: peer, outlet, _slot: Arc::new(slot) };
         let service = TowerToHyperService::new(router.clone().layer(Extension(other)));
-        let connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
+        let connection = builder.serve_connection(TokioIo::new(tap), service).with_upgrades();
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
             tokio::pin!(connection);

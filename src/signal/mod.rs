@@ -3,6 +3,7 @@
 mod error;
 mod flv;
 mod listen;
+mod outlet;
 mod page;
 mod qr;
 mod socket;

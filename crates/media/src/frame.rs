@@ -6,7 +6,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::aac;
-use crate::h264::ParameterSets;
+use crate::h264::{NalType, ParameterSets, ref_idc};
 use crate::time::{StreamTime, Ticks};
 
 /// The NAL units of one access unit. Most pictures have one slice and at most a few SEI.
@@ -28,6 +28,17 @@ pub struct AccessUnit {
 }
 
 impl AccessUnit {
+    /// Whether no other picture refers to this one: `nal_ref_idc` is 0 in all its slices (ITU-T H.264 section 7.4.1).
+    #[must_use]
+    pub fn is_disposable(&self) -> bool {
+        let mut slices = self
+            .nals
+            .iter()
+            .filter_map(|nal| nal.first())
+            .filter(|&&header| NalType::of_header(header).is_vcl());
+        slices.next().is_some_and(|&first| ref_idc(first) == 0) && slices.all(|&header| ref_idc(header) == 0)
+    }
+
     /// The picture, to be decoded at `dts` and shown as long after that as before.
     #[must_use]
     pub fn at(self, dts: StreamTime) -> Self {
@@ -68,4 +79,22 @@ pub struct RtpPacket<const HZ: u32> {
     pub marker: bool,
     /// The payload. An `Arc<[u8]>` because that is what the SRTP layer takes: no viewer costs a copy.
     pub payload: Arc<[u8]>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_disposable_if_nothing_refers_to_any_of_its_slices() {
+        let disposable = |headers: &[u8]| {
+            let nals = headers.iter().map(|&header| Bytes::copy_from_slice(&[header, 1])).collect();
+            let params = Arc::new(ParameterSets { sps: SmallVec::new(), pps: SmallVec::new() });
+            let (dts, pts) = (StreamTime::ZERO, StreamTime::ZERO);
+            AccessUnit { dts, pts, keyframe: false, params, nals }.is_disposable()
+        };
+        assert!(disposable(&[0x09, 0x06, 0x01, 0x01]), "neither the delimiter nor SEI is referred to");
+        assert!(!disposable(&[0x01, 0x41]));
+        assert!(!disposable(&[0x06]), "no slice, no verdict");
+    }
 }

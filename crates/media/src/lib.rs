@@ -10,6 +10,7 @@ pub mod filler;
 pub mod flv;
 pub mod frame;
 pub mod gop;
+pub mod governor;
 pub mod h264;
 pub mod layers;
 pub mod live;

@@ -103,7 +103,7 @@ fn received(stats: queqiao_room::signal::StreamStats) -> Received {
 }
 
 fn describe(info: StreamInfo, stats: Option<StreamStats>, limit: Option<u64>) -> Stream {
-    let media = stats.map(|StreamStats { since, players, limited, counts, rates, paths }| Media {
+    let media = stats.map(|StreamStats { since, players, limited, counts, rates, lag, paths }| Media {
         seconds: since.as_secs(),
         players,
         limited,
@@ -120,7 +120,12 @@ fn describe(info: StreamInfo, stats: Option<StreamStats>, limit: Option<u64>) ->
             kbps: kbps(rates.video_bytes),
             fps: rounded(rates.frames),
         },
-        sent: SentCounts { bytes: counts.sent_bytes, kbps: kbps(rates.sent_bytes), skipped: counts.skipped },
+        sent: SentCounts {
+            bytes: counts.sent_bytes,
+            kbps: kbps(rates.sent_bytes),
+            skipped: counts.skipped,
+            lag_ms: lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+        },
         paths: Paths {
             narrowest_kbps: paths.narrowest.map(|bits| bits / 1_000),
             loss: rounded((paths.loss * 100.0).into()),

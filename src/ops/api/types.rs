@@ -265,6 +265,9 @@ pub(super) struct SentCounts {
     pub(super) kbps: f64,
     /// Packets and frames that players were too slow for.
     pub(super) skipped: u64,
+    /// How far that RTMP or HTTP-FLV player is behind live, in milliseconds, that is furthest behind; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lag_ms: Option<u64>,
 }
 
 /// What is known of the paths to the players.

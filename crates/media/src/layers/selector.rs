@@ -15,7 +15,14 @@ pub const PATIENCE: Duration = Duration::from_secs(3);
 pub const MAX_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A viewer that has to be lowered this soon was raised in vain.
+const IN_VAIN: Duration = Duration::from_secs(20);
+
+/// For how long after a raise an estimate may be smaller than the layer: receivers let theirs grow by some 8 % a second, and
+/// only with what they are sent.
 const TRIAL: Duration = Duration::from_secs(10);
+
+/// An estimate that falls to this, in percent of its largest since the raise, shows that the path is full.
+const FALLEN_PERCENT: u64 = 85;
 
 /// What is to be done with a packet, or a picture, of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +50,21 @@ pub struct LayerSelector {
     /// Since when the path carries more.
     room_since: Option<Instant>,
     patience: Duration,
-    raised_at: Option<Instant>,
+    /// Whether what the path carries is estimated, and not measured by what got through.
+    estimated: bool,
+    raised: Option<Raised>,
     shown: Option<Layer>,
     /// Of what flows, what serves best; `None` as long as nothing does.
     target: Option<Layer>,
     flowing: LayerSet,
+}
+
+/// A raise that has yet to prove itself.
+#[derive(Clone, Copy, Debug)]
+struct Raised {
+    at: Instant,
+    /// The largest budget since then.
+    budget: u64,
 }
 
 impl LayerSelector {
@@ -60,11 +77,19 @@ impl LayerSelector {
             limited: false,
             room_since: None,
             patience: PATIENCE,
-            raised_at: None,
+            estimated: false,
+            raised: None,
             shown: None,
             target: None,
             flowing: LayerSet::EMPTY,
         }
+    }
+
+    /// For a path of which is only known what its receiver estimates: such an estimate is given time to grow after a raise,
+    /// as long as it does not fall.
+    #[must_use]
+    pub const fn estimated(self) -> Self {
+        Self { estimated: true, ..self }
     }
 
     /// The viewer wishes for no larger layer than this from the next [`Self::update`] on.
@@ -86,10 +111,14 @@ impl LayerSelector {
             fitting.next_back().or(ladder.offered.lowest()).unwrap_or(most)
         };
         let before = ladder.offered.best_for(self.wanted).unwrap_or(most);
-        if largest(100) < before {
+        let roomy = largest(HEADROOM_PERCENT);
+        let trying = largest(100) < before && before <= most && self.is_trying(now, budget);
+        if largest(100) < before && !trying {
             self.lower(now, largest(100), most);
-        } else if largest(HEADROOM_PERCENT) > before {
-            self.raise(now, largest(HEADROOM_PERCENT));
+        } else if roomy > before {
+            // One step at a time: what a path carries may show only when it is full.
+            let next = ladder.offered.iter().find(|layer| *layer > before);
+            self.raise(now, next.filter(|_| self.limited).unwrap_or(roomy));
         } else {
             (self.wanted, self.room_since) = (before, None);
         }
@@ -97,9 +126,20 @@ impl LayerSelector {
         self.target = ladder.flowing.best_for(self.wanted);
     }
 
+    /// Whether a budget that is too small for a layer may be an estimate that has not grown yet.
+    fn is_trying(&mut self, now: Instant, budget: Option<u64>) -> bool {
+        let (Some(raised), Some(budget)) = (&mut self.raised, budget.filter(|_| self.estimated)) else {
+            return false;
+        };
+        raised.budget = raised.budget.max(budget);
+        let fallen = u128::from(budget) * 100 <= u128::from(raised.budget) * u128::from(FALLEN_PERCENT);
+        !fallen && now.saturating_duration_since(raised.at) < TRIAL
+    }
+
     fn lower(&mut self, now: Instant, to: Layer, most: Layer) {
         if to < most {
-            let in_vain = self.raised_at.take().is_some_and(|at| now.saturating_duration_since(at) < TRIAL);
+            let raised = self.raised.take();
+            let in_vain = raised.is_some_and(|raised| now.saturating_duration_since(raised.at) < IN_VAIN);
             self.patience = if in_vain { (self.patience * 2).min(MAX_PATIENCE) } else { PATIENCE };
         }
         (self.wanted, self.room_since) = (to, None);
@@ -111,7 +151,7 @@ impl LayerSelector {
         if self.limited && now.saturating_duration_since(since) < self.patience {
             return;
         }
-        self.raised_at = self.limited.then_some(now);
+        self.raised = self.limited.then_some(Raised { at: now, budget: 0 });
         (self.wanted, self.room_since) = (to, None);
     }
 
@@ -268,6 +308,35 @@ mod tests {
             raises += usize::from(viewer.spend(0.1, budget) == [HIGH]);
         }
         assert!((8..=14).contains(&raises), "{raises} in ten minutes");
+    }
+
+    #[test]
+    fn an_estimate_has_time_to_grow_after_a_raise_unless_it_falls() {
+        // 8 % a second; as it is; fallen after two seconds.
+        for (growth, falls, expected) in [(1.08, false, HIGH), (1.0, false, MIDDLE), (1.08, true, MIDDLE)] {
+            let mut viewer = Viewer::new();
+            viewer.selector = viewer.selector.estimated();
+            viewer.spend(0.1, Some(1_000_000));
+            assert_eq!(viewer.spend(3.1, None), [MIDDLE, HIGH]);
+            let mut estimate = 1_000_000.0;
+            let mut seconds = 0;
+            for second in 0..11 {
+                estimate *= if falls && second == 2 { 0.8 } else { growth };
+                seconds = second;
+                if viewer.spend(1.0, Some(estimate as u64)).contains(&MIDDLE) {
+                    break;
+                }
+            }
+            assert_eq!(viewer.selector.wanted(), expected, "{growth} {falls}");
+            assert!(!falls || seconds == 2, "a path that is full is left at once");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_wide_again_is_tried_one_layer_after_the_other() {
+        let mut viewer = Viewer::new();
+        viewer.spend(0.1, Some(100_000));
+        assert_eq!(viewer.spend(10.0, None), [LOW, MIDDLE, HIGH]);
     }
 
     #[test]
