@@ -323,10 +323,10 @@ impl Stream {
     pub(super) fn stats(&self, now: Instant) -> Option<StreamStats> {
         self.is_published().then(|| {
             let (since, counts, rates) = lock(&self.meter).read(now);
+            let limited = self.capacities().into_iter().flatten().count();
             let players = self.players.load(Ordering::Acquire);
-            let limited = self.capacities().iter().flatten().count();
-            let (lag, paths) = (self.lags.worst(now), self.paths(now));
-            StreamStats { since, players, limited, counts, rates, lag, paths }
+            let lag = self.lags.worst(now);
+            StreamStats { since, players, limited, counts, rates, lag, paths: self.paths(now) }
         })
     }
 

@@ -85,6 +85,7 @@ fn page(ops: &Ops) -> String {
     page.counter("sei_untold_total", "User data of pictures that was not told: too much of it.", sei.untold);
     page.counter("sei_unsent_total", "User data that found no picture to go into.", sei.unsent);
     page.gauge("webrtc_sessions", "WebRTC sessions.", ops.rtc.sessions());
+    page.delivery(ops.hub.delivery().read());
     let viewers = ops.rtc.counts();
     page.counter(
         "webrtc_pictures_left_out_total",
@@ -93,7 +94,6 @@ fn page(ops: &Ops) -> String {
     );
     page.counter("webrtc_nacks_total", "Reports of lost packets by WebRTC viewers.", viewers.nacks);
     page.counter("webrtc_plis_total", "Reports of lost pictures by WebRTC viewers.", viewers.plis);
-    page.delivery(ops.hub.delivery().read());
     let counts: Vec<_> = ops.webhooks.iter().map(|endpoint| (endpoint.name(), endpoint.counts())).collect();
     let counters: [Counter; 3] = [
         ("webhooks_delivered_total", "Webhooks that their endpoint took.", |counts| counts.delivered),

@@ -230,10 +230,11 @@ impl Peer {
     /// Sends a stream to the peer, once its sections are there.
     pub(super) fn send_stream(&mut self, seat: Seat, now: Instant) {
         let known = self.outgoing.iter_mut().find(|(_, egress)| egress.stream().key() == seat.stream().key());
-        if let Some((_, egress)) = known {
-            egress.set_max_layer(seat.max_layer());
-        } else {
-            self.outgoing.insert(Egress::new(seat, now));
+        match known {
+            Some((_, egress)) => egress.set_max_layer(seat.max_layer()),
+            None => {
+                self.outgoing.insert(Egress::new(seat, now));
+            }
         }
     }
 
