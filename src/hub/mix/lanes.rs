@@ -23,24 +23,21 @@ pub(super) struct Lanes {
     /// Encoders of mixes that are gone, for those to come.
     spare: Vec<AacEncoder>,
     config: Arc<aac::Config>,
-    silence: Bytes,
+    /// What stands for silence; none if the encoder has to make it.
+    silence: Option<Bytes>,
     delay: StreamTime,
 }
 
 impl Lanes {
     /// Encodes nothing yet but silence.
     pub(super) fn new(settings: AacSettings) -> Result<Self, Error> {
-        let mut encoder = AacEncoder::new(&settings, 1)?;
-        let mut silence = Bytes::new();
-        for _ in 0..=PRIMING {
-            silence = encoder.encode(&[0.0; BLOCK])?;
-        }
+        let encoder = AacEncoder::new(&settings, 1)?;
         let delay = i64::try_from(encoder.delay()).unwrap_or_default();
         Ok(Self {
             settings,
             encodings: BTreeMap::new(),
             config: Arc::clone(encoder.config()),
-            silence,
+            silence: encoder.config().silence(),
             delay: AudioTicks::new(delay).rescale(),
             spare: vec![encoder],
         })
@@ -57,10 +54,9 @@ impl Lanes {
         now: StreamTime,
     ) -> Result<Option<AacFrame>, Error> {
         let Some(rendered) = mixer.rendered(lane) else { return Ok(None) };
-        let data = if rendered.silent_for > PRIMING as u64 {
-            self.silence.clone()
-        } else {
-            self.encode_sound(&rendered, lane, block)?
+        let data = match &self.silence {
+            Some(silence) if rendered.silent_for > PRIMING as u64 => silence.clone(),
+            _ => self.encode_sound(&rendered, lane, block)?,
         };
         Ok(Some(AacFrame { time: now - self.delay, config: Arc::clone(&self.config), data }))
     }

@@ -11,6 +11,13 @@ use super::*;
 use crate::hub::testing::{picture, settings};
 use crate::hub::{Consumer, Media, Seat, transcode};
 
+/// Somebody who takes what comes as soon as it does, as players do.
+struct Listener {
+    _seat: Seat,
+    consumer: Consumer<Arc<Frame>>,
+    heard: Vec<Arc<Frame>>,
+}
+
 struct Nobody;
 
 impl PublisherControl for Nobody {
@@ -40,6 +47,7 @@ struct Stage {
     start: Instant,
     blocks: u64,
     talkers: Vec<Talker>,
+    listeners: Vec<Listener>,
 }
 
 impl Stage {
@@ -50,7 +58,7 @@ impl Stage {
         lock(&hub.mixes).insert(key, Arc::downgrade(&mix));
         let desk = Desk::new(&mix).unwrap();
         let start = mix.epoch;
-        Self { hub, mix, desk, start, blocks: 0, talkers: Vec::new() }
+        Self { hub, mix, desk, start, blocks: 0, talkers: Vec::new(), listeners: Vec::new() }
     }
 
     fn talker(&mut self, uid: &str, hz: f32) {
@@ -60,10 +68,17 @@ impl Stage {
         self.talkers.push(Talker { publication, encoder, hz, gain: 0.3 });
     }
 
-    fn listen(&self, address: &str) -> (Seat, Consumer<Arc<Frame>>) {
+    /// A listener, with its number.
+    fn listen(&mut self, address: &str) -> usize {
         let seat = self.hub.play(&grant(address, Permission::Play)).unwrap();
         let consumer = seat.stream().subscribe_frames();
-        (seat, consumer)
+        self.listeners.push(Listener { _seat: seat, consumer, heard: Vec::new() });
+        self.listeners.len() - 1
+    }
+
+    /// What a listener has been given since it was asked last.
+    fn heard_by(&mut self, listener: usize) -> Vec<Arc<Frame>> {
+        std::mem::take(&mut self.listeners[listener].heard)
     }
 
     /// So many blocks, in which everybody talks.
@@ -87,6 +102,9 @@ impl Stage {
             }
             self.blocks += 1;
             assert!(matches!(self.desk.tick(at + Duration::from_millis(1), 0), Tick::Done));
+            for listener in &mut self.listeners {
+                listener.heard.extend(drain(&listener.consumer));
+            }
         }
     }
 }
@@ -135,9 +153,9 @@ fn everybody_hears_the_others_without_themselves_and_who_hears_the_same_shares_t
     stage.talker("anna", 300.0);
     stage.talker("bea", 500.0);
     let listeners = ["anna~mix", "bea~mix", "dora~mix", "eve~mix"];
-    let seats: Vec<_> = listeners.iter().map(|uid| stage.listen(&format!("demo/room/{uid}"))).collect();
+    let listeners = listeners.map(|uid| stage.listen(&format!("demo/room/{uid}")));
     stage.run(100);
-    let frames: Vec<_> = seats.iter().map(|(_, consumer)| drain(consumer)).collect();
+    let frames = listeners.map(|listener| stage.heard_by(listener));
     for (frames, expected) in frames.iter().zip([[0.0, 0.3], [0.3, 0.0], [0.3, 0.3], [0.3, 0.3]]) {
         let heard = heard(frames, &[300.0, 500.0]);
         let near = heard.iter().zip(expected).all(|(heard, expected)| (heard - expected).abs() < 0.03);
@@ -151,9 +169,9 @@ fn everybody_hears_the_others_without_themselves_and_who_hears_the_same_shares_t
 #[test]
 fn the_sound_of_a_silent_room_goes_on_at_next_to_no_bitrate() {
     let mut stage = Stage::new();
-    let (_seat, consumer) = stage.listen("demo/room/dora~mix");
+    let dora = stage.listen("demo/room/dora~mix");
     stage.run(50);
-    let frames = drain(&consumer);
+    let frames = stage.heard_by(dora);
     assert_eq!(frames.len(), 50);
     let sizes = frames.iter().map(|frame| match &frame.media {
         Media::Audio(frame) => frame.data.len(),
@@ -168,12 +186,12 @@ fn pictures_follow_the_speaker_from_a_keyframe_on_and_their_times_only_grow() {
     stage.talker("anna", 300.0);
     stage.talker("bea", 500.0);
     let mut speakers = stage.hub.take_speakers().unwrap();
-    let (_seat, consumer) = stage.listen("demo/room/dora~speaker");
-    let (_own, annas) = stage.listen("demo/room/anna~speaker");
+    let dora = stage.listen("demo/room/dora~speaker");
+    let anna = stage.listen("demo/room/anna~speaker");
     stage.talkers[1].gain = 0.0;
     stage.run(60);
     assert_eq!(speakers.try_recv().unwrap().uid.as_str(), "anna");
-    assert!(times(&drain(&annas), true).is_empty(), "nobody sees themselves, and nobody spoke before");
+    assert!(times(&stage.heard_by(anna), true).is_empty(), "nobody sees themselves, and nobody spoke before");
     (stage.talkers[0].gain, stage.talkers[1].gain) = (0.0, 0.3);
     stage.run(120);
     assert_eq!(speakers.try_recv().unwrap().uid.as_str(), "bea");
@@ -181,13 +199,13 @@ fn pictures_follow_the_speaker_from_a_keyframe_on_and_their_times_only_grow() {
     stage.run(120);
     assert_eq!(speakers.try_recv().unwrap().uid.as_str(), "anna");
     assert!(speakers.try_recv().is_err());
-    let frames = drain(&consumer);
+    let frames = stage.heard_by(dora);
     let shown = times(&frames, true);
     assert!(shown.len() > 250, "{} pictures", shown.len());
     assert!(shown.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "each at a time of its own");
     let first = frames.iter().find(|frame| matches!(frame.media, Media::Video { .. })).unwrap();
     assert!(matches!(&first.media, Media::Video { unit, .. } if unit.keyframe));
-    assert!(!times(&drain(&annas), true).is_empty(), "who speaks sees who spoke before");
+    assert!(!times(&stage.heard_by(anna), true).is_empty(), "who speaks sees who spoke before");
     let (sound, pictures) = (times(&frames, false), shown);
     let apart = sound.last().unwrap() - pictures.last().unwrap();
     assert!(apart.abs() < 200_000, "sound and pictures are {apart} us apart");
@@ -196,14 +214,14 @@ fn pictures_follow_the_speaker_from_a_keyframe_on_and_their_times_only_grow() {
 #[test]
 fn a_mix_ends_with_its_last_listener() {
     let mut stage = Stage::new();
-    let (seat, consumer) = stage.listen("demo/room/dora~mix");
+    stage.listen("demo/room/dora~mix");
     let key = stage.mix.key.clone();
     let weak = Arc::downgrade(&stage.mix);
     stage.run(2);
-    let Stage { mix, mut desk, hub, .. } = stage;
+    let Stage { mix, mut desk, hub, listeners, .. } = stage;
     drop(mix);
     assert!(matches!(desk.tick(Instant::now(), 0), Tick::Done), "somebody listens");
-    drop((seat, consumer));
+    drop(listeners);
     assert!(matches!(desk.tick(Instant::now(), 0), Tick::RoomGone));
     assert!(weak.upgrade().is_none() && !lock(&hub.mixes).contains_key(&key));
 }
