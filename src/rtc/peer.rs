@@ -1,11 +1,13 @@
 //! One WebRTC session: str0m's state machine with the media that go in and out of it.
 
+mod changes;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use queqiao_media::layers::{Layer, LayerSet};
-use queqiao_room::{Grant, StreamKey, StreamKind};
+use queqiao_media::layers::Layer;
+use queqiao_room::StreamKind;
 use slab::Slab;
 use smallvec::SmallVec;
 use str0m::bwe::BweKind;
@@ -14,20 +16,20 @@ use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tracing::{debug, info, trace, warn};
 
 use super::bandwidth::Bandwidth;
-use super::directory::{IceFragment, SessionId};
+use super::directory::SessionId;
 use super::egress::{Egress, Unplayable};
 use super::ended::Ended;
 use super::incoming::{self, Incoming};
 use super::ingest::Ingest;
-use super::negotiate::{Flow, Negotiated, restart_ice};
+use super::negotiate::{Flow, Negotiated};
 use super::negotiation::Negotiation;
 use super::path::{self, Path};
 use super::sections::Sections;
 use super::socket::Socket;
 use super::track::Idle;
 use super::worker::Shared;
-use super::{CONNECT_TIMEOUT, Change, Ending, Error, Notice, Notices};
-use crate::hub::{RtpUnit, Seat, Stream};
+use super::{CONNECT_TIMEOUT, Ending, Notice, Notices};
+use crate::hub::{RtpUnit, Stream};
 
 /// Addresses one session may be reached from: Wi-Fi, mobile, IPv4, IPv6 and their changes.
 const MAX_ADDRESSES: usize = 8;
@@ -219,81 +221,6 @@ impl Peer {
         incoming::tell_layers(&mut self.incoming, &self.id, &self.notices);
     }
 
-    /// Takes a stream in from the peer, once its sections are there.
-    pub(super) fn receive_stream(&mut self, grant: Grant) {
-        match self.incoming.iter_mut().find(|incoming| incoming.grant.stream() == grant.stream()) {
-            Some(incoming) => incoming.grant = grant,
-            None => self.incoming.push(Incoming::new(grant)),
-        }
-    }
-
-    /// Sends a stream to the peer, once its sections are there.
-    pub(super) fn send_stream(&mut self, seat: Seat, now: Instant) {
-        let known = self.outgoing.iter_mut().find(|(_, egress)| egress.stream().key() == seat.stream().key());
-        match known {
-            Some((_, egress)) => egress.set_max_layer(seat.max_layer()),
-            None => {
-                self.outgoing.insert(Egress::new(seat, now));
-            }
-        }
-    }
-
-    /// Changes what is carried, and makes an offer of it if none is open. Returns the server's new ICE user name fragment
-    /// where the offer restarts ICE.
-    pub(super) fn change(&mut self, change: Change, now: Instant) -> Result<Option<String>, Error> {
-        let Negotiation::Offering(sections) = &mut self.negotiation else { return Err(Error::NoSuchSession) };
-        match change {
-            Change::Receive { grant, tracks, layers } => {
-                sections.want(Flow::In, grant.stream(), tracks, layers);
-                self.receive_stream(grant);
-            }
-            Change::StopReceiving(kind) => {
-                for incoming in self.incoming.iter().filter(|incoming| incoming.grant.stream().kind == kind) {
-                    sections.drop_stream(Flow::In, incoming.grant.stream());
-                }
-                self.incoming.retain(|incoming| incoming.grant.stream().kind != kind);
-            }
-            Change::Send { seat, tracks } => {
-                sections.want(Flow::Out, seat.stream().key(), tracks, LayerSet::SINGLE);
-                self.send_stream(seat, now);
-            }
-            Change::StopSending(stream) => {
-                sections.drop_stream(Flow::Out, &stream);
-                self.stop_sending(&stream, now);
-            }
-            Change::RestartIce => sections.restart_ice(),
-        }
-        Ok(self.negotiate(now))
-    }
-
-    fn stop_sending(&mut self, stream: &StreamKey, now: Instant) {
-        let found = self.outgoing.iter().find(|(_, egress)| egress.stream().key() == stream);
-        let Some(index) = found.map(|(index, _)| index) else { return };
-        self.outgoing.remove(index).retire(&mut self.idle, now);
-        self.joins.retain(|(joining, _)| *joining != index);
-        self.leaves.push(index);
-    }
-
-    fn negotiate(&mut self, now: Instant) -> Option<String> {
-        let Negotiation::Offering(sections) = &mut self.negotiation else { return None };
-        let made = sections.negotiate(&mut self.rtc, now)?;
-        debug!(revision = made.offer.revision, sections = made.offer.sections.len(), "offered");
-        let _ = self.notices.send(Notice::Offer { session: self.id.clone(), offer: made.offer });
-        made.ufrag
-    }
-
-    /// Takes the answer to the open offer, and makes the next one if something has changed meanwhile. Returns as
-    /// [`Peer::change`].
-    pub(super) fn answer(&mut self, revision: u64, sdp: &str, now: Instant) -> Result<Option<String>, Error> {
-        let Negotiation::Offering(sections) = &mut self.negotiation else { return Err(Error::NoSuchSession) };
-        sections.answer(&mut self.rtc, revision, sdp)?;
-        if self.disconnected_since.is_some() {
-            // The time for a new path to be found begins anew.
-            self.disconnected_since = Some(now);
-        }
-        Ok(self.negotiate(now))
-    }
-
     /// Lets media flow in the sections that can carry them by now.
     pub(super) fn start_media(&mut self, now: Instant, shared: &Shared) -> Result<(), Ended> {
         if !matches!(self.state, State::Connected) {
@@ -469,14 +396,6 @@ impl Peer {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Restarts ICE. Returns the fragment to answer with and its entity tag.
-    pub(super) fn restart_ice(&mut self, fragment: &IceFragment) -> Result<(String, String), Error> {
-        let Negotiation::Answered { offer, .. } = &self.negotiation else { return Err(Error::NoSuchSession) };
-        let restarted = restart_ice(&mut self.rtc, offer, fragment)?;
-        self.disconnected_since = None;
-        Ok(restarted)
     }
 
     /// The session is to end as if its peer had left.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use queqiao_media::aac;
 use queqiao_media::frame::AacFrame;
 use queqiao_media::time::{AudioTicks, StreamTime};
-use queqiao_mix::{BLOCK, Lane, MAX_MIXED, Mixer, PRIMING, Rendered};
+use queqiao_mix::{Lane, MAX_MIXED, Mixer, PRIMING, Rendered};
 use queqiao_transcode::{AacEncoder, AacSettings, Error};
 
 struct Encoding {
