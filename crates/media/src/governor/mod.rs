@@ -326,7 +326,8 @@ impl<T> Governor<T> {
         age + self.flight.delay(now)
     }
 
-    /// Leaves out what would make the player later than it may be.
+    /// Leaves out what would make the player later than it may be. That begins before it is: what has been written still has
+    /// to get through.
     fn thin(&mut self, now: Instant) {
         if self.late(now) > self.max_lag / 2 {
             let dropped = self.backlog.drop_where(|frame| frame.part == Part::Disposable);
@@ -338,7 +339,7 @@ impl<T> Governor<T> {
         let late = self.late(now);
         if late > self.patience() {
             self.restart(now);
-        } else if late > self.max_lag || !self.front_fits(now) {
+        } else if late > self.max_lag * 4 / 5 || !self.front_fits(now) {
             self.cut(now);
         }
     }
