@@ -59,7 +59,7 @@ test('user data goes into the next picture and comes out of an encoder', { timeo
   assert.deepEqual([carrying(player, text).length, carrying(player, zeros).length], [1, 1]);
   const told = [await listener.event('sei'), await listener.event('sei')];
   assert.deepEqual(told.map((event) => [event['sei_type'], event['uuid'], event['text'] ?? event['data']]), [
-    [5, OWN, 'goal 你好'], [242, undefined, Buffer.from([0, 0, 0, 1, 0, 0, 0]).toString()],
+    [5, OWN, 'goal 你好'], [242, undefined, 'AAAAAQAAAA=='],
   ]);
   assert.equal(other.inbox.some(({ event }) => event === 'sei'), false, 'who has not asked is not told');
   const refused = await phone.refusal('send_sei', { stream: 'screen', text: 'x' });
