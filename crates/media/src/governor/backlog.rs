@@ -136,8 +136,8 @@ impl<T> Backlog<T> {
         self.frames.iter().filter(|frame| frame.part != Part::Audio && frame.time < anchor).count()
     }
 
-    /// Moves the pictures from before `anchor` to right before it, after `floor`, and counts all pictures as having just
-    /// arrived: they are on their way to what is shown now.
+    /// Moves the pictures from before `anchor` to right before it, after `floor`, and counts everything as having arrived at
+    /// `now`: it is the beginning of what the player sees next.
     pub(super) fn renew(
         &mut self,
         anchor: StreamTime,
@@ -153,7 +153,7 @@ impl<T> Backlog<T> {
         }
         squeeze(&mut times, step, floor);
         let mut times = times.into_iter();
-        for frame in self.frames.iter_mut().filter(|frame| frame.part != Part::Audio) {
+        for frame in &mut self.frames {
             if early(frame)
                 && let Some(time) = times.next()
             {

@@ -125,6 +125,9 @@ impl Flight {
             self.busy = Some((now, self.acked));
             if span < STANDSTILL {
                 self.take_sample(bytes as f64 / span.as_secs_f64(), span, now);
+            } else {
+                // Nobody asked meanwhile, as nothing could be written: it stood still for the most part.
+                self.rate = None;
             }
         }
     }
@@ -258,6 +261,19 @@ mod tests {
         assert_eq!(flight.rate(at(start, 5_000)), None);
         flight.probed(at(start, 5_000), probe(90_000, 0), true);
         assert_eq!(flight.rate(at(start, 5_000)), None, "the pause is no sample");
+    }
+
+    #[test]
+    fn a_path_that_stood_still_while_nobody_asked_leaves_no_rate_behind_either() {
+        let start = Instant::now();
+        let mut flight = Flight::default();
+        flight.wrote(1_000_000, start, start);
+        for millis in (0..=400).step_by(20) {
+            flight.probed(at(start, millis), probe(millis * 10, 0), true);
+        }
+        assert!(flight.rate(at(start, 400)).is_some());
+        flight.probed(at(start, 5_400), probe(20_000, 0), true);
+        assert_eq!(flight.rate(at(start, 5_400)), None);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! whole as long as sound alone gets through.
 //!
 //! Lag is the age, counted from their arrival at the server, of the oldest bytes that the player has not acknowledged,
-//! less the shortest round trip of its path. Half of what is allowed may be spent on the way, in the kernel and the
-//! network: writing pauses beyond that, and acknowledgements make room. The other half is for frames that wait here.
+//! less the shortest round trip of its path. Three tenths of what is allowed may be spent on the way, in the kernel and the
+//! network: writing pauses beyond that, and acknowledgements make room. The rest is for frames that wait here.
 
 mod backlog;
 mod flight;
@@ -233,7 +233,7 @@ impl<T> Governor<T> {
             return;
         };
         // What a path carries shows only while it gets as much as it takes.
-        let is_busy = self.is_waiting() || self.flight.delay(now) > self.max_lag / 2;
+        let is_busy = self.is_waiting() || self.flight.delay(now) > self.max_delay();
         self.flight.probed(now, probe, is_busy);
         self.carried = self.flight.rate(now).or(self.carried);
     }
@@ -266,7 +266,7 @@ impl<T> Governor<T> {
 
     /// What to do next, at `now`.
     pub fn next(&mut self, now: Instant) -> Next<T> {
-        if self.flight.delay(now) > self.max_lag / 2 {
+        if self.flight.delay(now) > self.max_delay() {
             return Next::Hold;
         }
         self.thin(now);
@@ -328,7 +328,7 @@ impl<T> Governor<T> {
 
     /// Leaves out what would make the player later than it may be.
     fn thin(&mut self, now: Instant) {
-        if self.late(now) > self.max_lag / 2 {
+        if self.late(now) > self.max_lag / 3 {
             let dropped = self.backlog.drop_where(|frame| frame.part == Part::Disposable);
             if dropped > 0 {
                 self.counts.disposable += dropped;
@@ -341,6 +341,12 @@ impl<T> Governor<T> {
         } else if late > self.max_lag || !self.front_fits(now) {
             self.cut(now);
         }
+    }
+
+    /// How long bytes may be on their way, beyond the shortest round trip. Enough to keep a path busy between two looks at
+    /// it; what is on its way can no longer be left out.
+    fn max_delay(&self) -> Duration {
+        self.max_lag * 3 / 10
     }
 
     /// How late sound may be. Longer than pictures, so that it is not hurt by those that are still on their way.
@@ -384,7 +390,7 @@ impl<T> Governor<T> {
     /// pictures since the newest keyframe.
     fn restart(&mut self, now: Instant) {
         self.flight.be_disappointed();
-        let fresh = self.max_lag / 2;
+        let fresh = self.max_lag / 4;
         let audio = self.backlog.drop_where(|frame| frame.part == Part::Audio && frame.age(now) > fresh);
         self.counts.audio += audio;
         let start = self.backlog.newest_keyframe().filter(|(index, keyframe)| {

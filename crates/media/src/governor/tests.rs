@@ -186,11 +186,11 @@ fn on_a_path_of_70_percent_sound_is_whole_and_pictures_go_on_in_even_runs_within
     assert_eq!(path.sound(0, 45_000).len(), 2_250, "sound is whole");
     assert!(path.sound(0, 45_000).iter().all(|frame| frame.original == frame.time), "and keeps its time");
     assert!(path.max_lag(0, 8_000) <= 750, "{}", path.max_lag(0, 8_000));
-    assert!(path.max_lag(8_000, 45_000) <= 600, "{}", path.max_lag(8_000, 45_000));
+    assert!(path.max_lag(8_000, 45_000) <= 650, "{}", path.max_lag(8_000, 45_000));
     assert!(path.max_lag(35_100, 45_000) < 100, "live at once when it is released");
     let shown = path.pictures(6_000, 35_000).len();
-    assert!(shown > 290, "{shown} of 725 pictures");
-    assert!(path.longest_freeze(8_000, 35_000) < 950, "{}", path.longest_freeze(8_000, 35_000));
+    assert!(shown > 340, "{shown} of 725 pictures");
+    assert!(path.longest_freeze(8_000, 35_000) < 700, "{}", path.longest_freeze(8_000, 35_000));
     assert_eq!(path.pictures(38_000, 45_000).len(), 175);
     let counts = path.governor.counts();
     assert_eq!((counts.audio, counts.rebases), (0, 0));
