@@ -1,7 +1,7 @@
 //! The streams that the server makes of a room: its sound without one's own voice, and the pictures of who speaks.
 //!
 //! There is one mix for a room while somebody listens, and it is made on a thread with a clock ([`clock`]). Publishers
-//! leave their sound at the room ([`RoomMix::hear`]), in the form in which it came; a [`Desk`](desk::Desk) takes it from
+//! leave their sound at the room (`Tap::hear`), in the form in which it came; a [`Desk`](desk::Desk) takes it from
 //! there once in a block. Every listener has a stream of its own in the hub, and who hears the same shares its frames.
 
 mod clock;
