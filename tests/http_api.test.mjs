@@ -151,9 +151,10 @@ test('a track that is blocked is counted and passed on to nobody', { timeout: 60
   await sleep(1500);
   const second = await flow();
   assert.ok(second.video.frames > first.video.frames, 'nothing more was received');
-  assert.equal(second.sent.bytes, first.sent.bytes, 'a blocked track was passed on');
+  // Black pictures take its place, of a few bytes each.
+  assert.ok(second.sent.bytes - first.sent.bytes < 100, 'a blocked track was passed on');
   assert.deepEqual(await api.call('blockTrack', track, { blocked: false }), { state: 'live' });
-  await until('the track flows again', 5000, async () => (await flow()).sent.bytes > first.sent.bytes);
+  await until('the track flows again', 5000, async () => (await flow()).sent.bytes > second.sent.bytes + 1000);
   assert.deepEqual(await api.refusal('blockTrack', { ...track, track: 'audio' }, { blocked: true }), [
     404,
     'no_such_track',
