@@ -254,7 +254,7 @@ fn a_jump_or_a_restart_of_the_timestamps_is_over_within_a_second_with_both_track
 fn a_clock_that_runs_backwards_still_yields_sound_and_picture_at_live() {
     let mut all = messages(30_000);
     for message in all.iter_mut().filter(|message| message.sent >= 10_000) {
-        message.wire = 5_000 + 20_000 - message.sent as u32;
+        message.wire = 25_000_u32.wrapping_sub(message.sent as u32);
     }
     let (outs, _) = run(&all[..all.len() / 2], |sent| sent + 20);
     for kind in [Audio, Video] {
