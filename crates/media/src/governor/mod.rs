@@ -223,7 +223,7 @@ impl<T> Governor<T> {
     pub fn is_probe_due(&self, now: Instant) -> bool {
         let asked = self.flight.last_probe();
         let rested = asked.is_none_or(|asked| now.saturating_duration_since(asked) >= PROBE_INTERVAL);
-        rested && self.flight.sees() && (self.is_waiting() || self.flight.delay(now) > self.max_lag / 4)
+        rested && self.flight.sees() && (self.is_waiting(now) || self.flight.delay(now) > self.max_lag / 4)
     }
 
     /// Takes what the kernel says. Where it says nothing, it is not asked again, and only what waits here is governed.
@@ -233,14 +233,14 @@ impl<T> Governor<T> {
             return;
         };
         // What a path carries shows only while it gets as much as it takes.
-        let is_busy = self.is_waiting() || self.flight.delay(now) > self.max_delay();
+        let is_busy = self.is_waiting(now) || self.flight.delay(now) > self.max_delay();
         self.flight.probed(now, probe, is_busy);
         self.carried = self.flight.rate(now).or(self.carried);
     }
 
-    /// Whether something could not be written at once.
-    fn is_waiting(&self) -> bool {
-        self.taken.is_some() || !self.is_idle()
+    /// Whether something could not be written as it came.
+    fn is_waiting(&self, now: Instant) -> bool {
+        self.taken.is_some() || self.backlog.front().is_some_and(|front| front.age(now) > PROBE_INTERVAL)
     }
 
     /// When the oldest arrived of what the player has not received, as far as is known.
