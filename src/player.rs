@@ -116,8 +116,16 @@ impl Player {
             if let Some(tag) = self.tags.pop_front() {
                 return Step::Tag(tag);
             }
-            while let Some((arrived, frame)) = self.consumer.take() {
-                self.accept(arrived, frame);
+            if self.governor.is_idle() {
+                self.held_since = None;
+                self.receive().await;
+                if self.governor.is_probe_due(Instant::now()) {
+                    return Step::Look;
+                }
+            } else {
+                while let Some((arrived, frame)) = self.consumer.take() {
+                    self.accept(arrived, frame);
+                }
             }
             let now = Instant::now();
             self.choose_layer(now);
@@ -130,13 +138,7 @@ impl Player {
                     self.held_since = None;
                     self.prepare(frame, time);
                 }
-                Next::Nothing => {
-                    self.held_since = None;
-                    self.receive().await;
-                    if self.governor.is_probe_due(Instant::now()) {
-                        return Step::Look;
-                    }
-                }
+                Next::Nothing => {}
                 Next::Hold => {
                     self.held_since.get_or_insert(now);
                     sleep(PROBE_INTERVAL).await;
