@@ -1,4 +1,4 @@
-//! The jitter buffer and the playout target on paths with loss, jitter, reordering and retransmission, in virtual time.
+//! The jitter buffer on paths with loss, jitter, reordering and retransmission, in virtual time.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use queqiao_media::frame::RtpPacket;
-use queqiao_media::rtp::{Item, JitterBuffer, MIN_PLAYOUT, PlayoutTarget, Waits};
+use queqiao_media::rtp::{Item, JitterBuffer, Waits};
 use queqiao_media::time::{AudioTicks, StreamTime};
 
 /// A generator of repeatable chance (a multiplicative congruential one).
@@ -252,54 +252,4 @@ fn a_path_that_becomes_slower_is_learned_from_what_comes_too_late() {
         "all that was given up came, until it was waited for"
     );
     assert!(buffer.counters().lost < 5, "{:?}", buffer.counters());
-}
-
-/// Frames of 20 ms over a path: the share that comes after it was due, from the middle of the run on, and the target.
-fn play(jitter: &mut dyn FnMut(u64) -> u64, ppm: i64) -> (f64, Duration) {
-    const COUNT: u64 = 3_000;
-    let mut target = PlayoutTarget::default();
-    let mut late = 0;
-    for n in 0..COUNT {
-        let sent = n.cast_signed() * 20_000;
-        let arrival = StreamTime::new(sent + 40_000 + jitter(n).cast_signed());
-        let time = StreamTime::new(1_000_000_000 + sent + sent * ppm / 1_000_000);
-        if n > COUNT / 2 {
-            late += u64::from(target.due(time).unwrap() < arrival);
-        }
-        target.observe(time, arrival);
-    }
-    (late as f64 / (COUNT / 2) as f64, target.target())
-}
-
-#[test]
-fn a_playout_target_is_as_long_as_frames_are_late_and_no_longer() {
-    assert_eq!(play(&mut |_| 0, 0), (0.0, MIN_PLAYOUT));
-    let mut chance = Chance(5);
-    for jitter in [10, 30, 60, 120] {
-        let (late, target) = play(&mut |_| (chance.next() * jitter as f64 * 1_000.0) as u64, 0);
-        assert!(late < 0.03, "{late} late at {jitter} ms");
-        assert!(target <= ms(jitter + 10).max(MIN_PLAYOUT), "{target:?} for {jitter} ms");
-    }
-}
-
-#[test]
-fn a_playout_target_follows_a_clock_that_is_off() {
-    for ppm in [-500, 500] {
-        let (late, target) = play(&mut |n| n * 7_919 % 20_000, ppm);
-        assert!(late < 0.03 && target <= ms(40), "{ppm} ppm: {late}, {target:?}");
-    }
-}
-
-#[test]
-fn a_playout_target_forgets_a_bad_stretch_within_half_a_minute() {
-    let mut target = PlayoutTarget::default();
-    for n in 0..2_500_i64 {
-        let late = if n < 500 { n * 7_919 % 200_000 } else { 0 };
-        let time = StreamTime::new(n * 20_000);
-        target.observe(time, time + StreamTime::new(late));
-        if n == 499 {
-            assert!(target.target() >= ms(180), "{:?}", target.target());
-        }
-    }
-    assert_eq!(target.target(), MIN_PLAYOUT);
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::smallvec;
 
+use super::nal::NalWriter;
 use super::params::ParameterSets;
 use crate::bits::BitWriter;
 use crate::frame::{AccessUnit, Nals};
@@ -210,18 +211,9 @@ fn repetition(macroblocks: u32, number: u32) -> Bytes {
 fn nal(header: u8, mut bits: BitWriter) -> Bytes {
     bits.bit(true); // rbsp_stop_one_bit
     let rbsp = bits.finish();
-    let mut nal = Vec::with_capacity(rbsp.len() + 16);
-    nal.push(header);
-    let mut zeros = 0;
-    for byte in rbsp {
-        if zeros == 2 && byte <= 3 {
-            nal.push(3);
-            zeros = 0;
-        }
-        nal.push(byte);
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-    }
-    nal.into()
+    let mut nal = NalWriter::new(header, rbsp.len());
+    rbsp.iter().for_each(|byte| nal.byte(*byte));
+    nal.finish()
 }
 
 #[cfg(test)]

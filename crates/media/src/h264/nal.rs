@@ -1,4 +1,6 @@
-//! The NAL unit header (ITU-T H.264 section 7.3.1).
+//! NAL units (ITU-T H.264 sections 7.3.1 and 7.4.1): the header, and the bytes behind it.
+
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// The `nal_unit_type` of a NAL unit (ITU-T H.264 table 7-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +98,34 @@ pub(super) fn rbsp(nal: &[u8]) -> impl Iterator<Item = u8> + '_ {
         zeros = if byte == 0 { zeros + 1 } else { 0 };
         !prevention
     })
+}
+
+/// Writes an RBSP into a NAL unit, with emulation prevention (ITU-T H.264 section 7.4.1.1).
+pub(super) struct NalWriter {
+    out: BytesMut,
+    zeros: usize,
+}
+
+impl NalWriter {
+    /// A NAL unit with this first byte, and room for so many bytes behind it.
+    pub(super) fn new(header: u8, payload: usize) -> Self {
+        let mut out = BytesMut::with_capacity(payload + payload / 64 + 16);
+        out.put_u8(header);
+        Self { out, zeros: 0 }
+    }
+
+    pub(super) fn byte(&mut self, byte: u8) {
+        if self.zeros >= 2 && byte <= 3 {
+            self.out.put_u8(3);
+            self.zeros = 0;
+        }
+        self.out.put_u8(byte);
+        self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
+    }
+
+    pub(super) fn finish(self) -> Bytes {
+        self.out.freeze()
+    }
 }
 
 #[cfg(test)]

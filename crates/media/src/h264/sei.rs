@@ -1,8 +1,8 @@
 //! User data in SEI NAL units (ITU-T H.264 sections 7.3.2.3 and D.1.7): written with emulation prevention, and read.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::nal::{self, NalType};
+use super::nal::{self, NalType, NalWriter};
 use crate::frame::Nals;
 
 /// The longest user data that is read, bytes. Encoders of live streams write at most 4096.
@@ -57,7 +57,7 @@ impl UserData {
             Self::Unregistered { uuid, data } => (uuid, data),
             Self::Plain { data } => (&[], data),
         };
-        let mut writer = Writer::new(uuid.len() + data.len());
+        let mut writer = NalWriter::new(NalType::SEI.0, uuid.len() + data.len());
         writer.byte(self.payload_type());
         let mut size = uuid.len() + data.len();
         while size >= 0xff {
@@ -68,30 +68,7 @@ impl UserData {
         uuid.iter().chain(data.iter()).for_each(|byte| writer.byte(*byte));
         // rbsp_trailing_bits, section 7.3.2.11.
         writer.byte(0x80);
-        writer.out.freeze()
-    }
-}
-
-/// Writes an RBSP into a NAL unit (section 7.4.1.1).
-struct Writer {
-    out: BytesMut,
-    zeros: usize,
-}
-
-impl Writer {
-    fn new(payload: usize) -> Self {
-        let mut out = BytesMut::with_capacity(payload + payload / 64 + 16);
-        out.put_u8(NalType::SEI.0);
-        Self { out, zeros: 0 }
-    }
-
-    fn byte(&mut self, byte: u8) {
-        if self.zeros >= 2 && byte <= 3 {
-            self.out.put_u8(3);
-            self.zeros = 0;
-        }
-        self.out.put_u8(byte);
-        self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
+        writer.finish()
     }
 }
 

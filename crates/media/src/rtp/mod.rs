@@ -10,7 +10,6 @@ mod lateness;
 mod opus;
 mod packetize;
 mod pause;
-mod playout;
 pub mod red;
 mod rewrite;
 
@@ -20,7 +19,6 @@ pub use keyframe::{begins_keyframe, is_droppable};
 pub use opus::OpusReceiver;
 pub use packetize::{DEFAULT_MAX_PAYLOAD, H264Packetizer};
 pub use pause::Pause;
-pub use playout::{MAX_PLAYOUT, MIN_PLAYOUT, PlayoutTarget};
 pub use rewrite::Rewriter;
 
 /// Payload structures of RFC 6184 table 1, beside the single NAL units 1 to 23.
