@@ -207,7 +207,11 @@ impl RoomService {
             self.hub.hear_sei(&key, true);
         }
         let result = if place.platform == Platform::Miniprogram {
-            issue(state, seat, grant, now).map(|ticket| {
+            let followed = match stream {
+                StreamKind::Speaker => self.follow_speaker(state, place),
+                _ => Ok(()),
+            };
+            followed.and_then(|()| issue(state, seat, grant, now)).map(|ticket| {
                 let (rtmp, flv) = (Hidden(base.rtmp(&key, &ticket)), Hidden(base.flv(&key, &ticket)));
                 SubscribeOk::Addresses { uid, stream, rtmp, flv }
             })
@@ -243,7 +247,8 @@ impl RoomService {
         Ok(())
     }
 
-    /// Lets a room be listened to, so that a participant who has its streams one by one learns who speaks.
+    /// Lets a room be listened to, so that a participant learns who speaks: who has its streams one by one, and who plays
+    /// the pictures of the speaker, also before that and between two players.
     fn follow_speaker(&self, state: &mut State, place: &Place) -> Result<(), ErrorBody> {
         let mix = self.hub.mix(&place.room).map_err(hub_refusal)?;
         state.followers.insert((place.room.clone(), place.seat.uid().clone()), mix);
@@ -262,9 +267,8 @@ impl RoomService {
 
     /// Sends a stream to a participant no longer.
     pub(super) fn stop_sending(&self, state: &mut State, place: &Place, of: &Uid, kind: StreamKind) {
-        if kind.is_made() {
+        if kind == StreamKind::Speaker {
             state.followers.remove(&(place.room.clone(), place.seat.uid().clone()));
-            return;
         }
         let key = stream_key(&place.room, of.clone(), kind);
         let Some(media) = state.media.get_mut(&place.room, place.seat.uid()) else { return };

@@ -1,11 +1,13 @@
 //! What the path to a peer carries, and how the videos that go there share it.
 //!
 //! Nothing limits a session until there is reason to: browsers estimate the path from when packets left and came, and say
-//! so (REMB); of other peers there is the loss that they report. Only then is a video thinned and paced.
+//! so (REMB), which counts where round trip or loss show why; of other peers there is the loss that they report. Only then
+//! is a video thinned and paced.
 
 use std::time::{Duration, Instant};
 
 use queqiao_media::allocation::divide;
+use queqiao_media::estimate::PathEstimate;
 use queqiao_media::loss::LossLimit;
 use slab::Slab;
 use smallvec::SmallVec;
@@ -19,17 +21,9 @@ const REVIEW_INTERVAL: Duration = Duration::from_millis(250);
 /// What of the estimate is given away, in percent: the rest is for headers, reports and what has to be sent again.
 const GIVEN_AWAY: u64 = 92;
 
-/// A peer's estimate is good for so long. They come about once a second.
-const ESTIMATE_LIFE: Duration = Duration::from_secs(10);
-
-/// The least estimate that is believed, in bit/s. Receivers reckon with what comes to them, so that less says more of a
-/// still picture than of the path; and a video of less than this is hardly worth thinning.
-const FLOOR: u64 = 300_000;
-
 /// The bandwidth of one session.
 pub(super) struct Bandwidth {
-    /// The peer's estimate, bit/s.
-    estimate: Option<(u64, Instant)>,
+    estimate: PathEstimate,
     loss: LossLimit,
     limited: bool,
     next_review: Instant,
@@ -37,27 +31,33 @@ pub(super) struct Bandwidth {
 
 impl Bandwidth {
     pub(super) fn new(now: Instant) -> Self {
-        Self { estimate: None, loss: LossLimit::default(), limited: false, next_review: now }
+        Self {
+            estimate: PathEstimate::default(),
+            loss: LossLimit::default(),
+            limited: false,
+            next_review: now,
+        }
     }
 
     /// The peer estimates that the path carries so many bit/s.
     pub(super) fn estimated(&mut self, bits: u64, now: Instant) {
         trace!(bits, "the peer's estimate");
-        self.estimate = Some((bits.max(FLOOR), now));
+        self.estimate.estimated(bits, now);
         self.next_review = now;
     }
 
-    /// The peer reports that it lost this fraction of a video of which `sent` bit/s were sent.
-    pub(super) fn reported(&mut self, loss: f32, sent: u64, now: Instant) {
+    /// The peer reports that it lost this fraction of a video of which `sent` bit/s were sent, and the round trip.
+    pub(super) fn reported(&mut self, loss: f32, rtt: Option<Duration>, sent: u64, now: Instant) {
+        trace!(loss, ?rtt, sent, "the peer's report");
+        self.estimate.reported(rtt, loss, now);
         self.loss.report(loss, sent, now);
     }
 
     /// What the path carries, in bit/s, if there is reason to think that this matters.
     pub(super) fn estimate(&self, now: Instant) -> Option<u64> {
-        let estimate = self.estimate.filter(|(_, at)| now.saturating_duration_since(*at) < ESTIMATE_LIFE);
-        match (estimate, self.loss.get(now)) {
-            (Some((bits, _)), Some(limit)) => Some(bits.min(limit)),
-            (estimate, limit) => estimate.map(|(bits, _)| bits).or(limit),
+        match (self.estimate.get(now), self.loss.get(now)) {
+            (Some(estimate), Some(limit)) => Some(estimate.min(limit)),
+            (estimate, limit) => estimate.or(limit),
         }
     }
 
@@ -85,6 +85,9 @@ impl Bandwidth {
         self.limited = false;
         for (_, egress) in outgoing.iter_mut().filter(|(_, egress)| egress.demand().is_some()) {
             self.limited |= egress.grant(shares.as_mut().and_then(Iterator::next), now);
+        }
+        if !self.limited {
+            self.estimate.release(now);
         }
     }
 }

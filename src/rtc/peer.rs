@@ -388,7 +388,7 @@ impl Peer {
                 if let Some(loss) = stats.loss {
                     egress.reported(loss, now);
                     if is_video {
-                        self.bandwidth.reported(loss, egress.sent_rate(), now);
+                        self.bandwidth.reported(loss, stats.rtt, egress.sent_rate(), now);
                     }
                 }
             }

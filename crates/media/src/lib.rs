@@ -6,6 +6,7 @@ mod bits;
 pub mod catch_up;
 mod drift;
 pub mod error;
+pub mod estimate;
 pub mod filler;
 pub mod flv;
 pub mod frame;

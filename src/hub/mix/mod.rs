@@ -182,6 +182,17 @@ impl RoomMix {
         cameras.find(|(_, known)| known.owner == owner).map(|(track, known)| (*track, known.clone()))
     }
 
+    /// All cameras of the room that show something, those first that have been there longest.
+    fn cameras(&self) -> Vec<(Track, Known)> {
+        let cameras: Vec<_> = {
+            let tracks = lock(&self.tracks);
+            let cameras = tracks.known.iter().filter(|(_, known)| known.key.kind == StreamKind::Camera);
+            cameras.map(|(track, known)| (*track, known.clone())).collect()
+        };
+        let shows = |stream: &Arc<Stream>| stream.is_published() && stream.description().video;
+        cameras.into_iter().filter(|(_, known)| known.stream.upgrade().is_some_and(|s| shows(&s))).collect()
+    }
+
     fn listeners(&self) -> Vec<Arc<Listener>> {
         lock(&self.listeners).iter().filter_map(Weak::upgrade).collect()
     }

@@ -78,7 +78,8 @@ impl Shows {
             self.shows.clear();
             return;
         }
-        let targets: Vec<_> = viewers.iter().map(|viewer| target(room, mixer, viewer.owner)).collect();
+        let cameras = room.cameras();
+        let targets: Vec<_> = viewers.iter().map(|viewer| target(&cameras, mixer, viewer.owner)).collect();
         for (track, known) in targets.iter().flatten() {
             self.open(*track, known);
         }
@@ -92,7 +93,7 @@ impl Shows {
             self.last = self.last.max(show.last);
         }
         for (viewer, target) in viewers.into_iter().zip(targets) {
-            self.serve(viewer, target.map(|(track, _)| track), numbering, at);
+            self.serve(viewer, target.map(|(track, _)| *track), numbering, at);
         }
     }
 
@@ -143,14 +144,12 @@ impl Shows {
     }
 }
 
-/// Whose camera somebody should see: that of who speaks; who speaks sees who spoke before.
-fn target(room: &RoomMix, mixer: &Mixer, viewer: Owner) -> Option<(Track, Known)> {
+/// Whose camera somebody should see: that of who speaks, or spoke before, or any other; never the own one.
+fn target<'a>(cameras: &'a [(Track, Known)], mixer: &Mixer, viewer: Owner) -> Option<&'a (Track, Known)> {
     let speakers = mixer.speakers();
-    let owner = speakers.current().filter(|owner| *owner != viewer).or_else(|| speakers.previous())?;
-    let camera = room.camera(owner).filter(|_| owner != viewer);
-    camera.filter(|(_, known)| {
-        known.stream.upgrade().is_some_and(|stream| stream.is_published() && stream.description().video)
-    })
+    let spoke = [speakers.current(), speakers.previous()].into_iter().flatten();
+    let of = |owner: Owner| cameras.iter().find(|(_, known)| known.owner == owner && owner != viewer);
+    spoke.filter_map(of).next().or_else(|| cameras.iter().find(|(_, known)| known.owner != viewer))
 }
 
 impl Show {

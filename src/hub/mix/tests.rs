@@ -191,7 +191,7 @@ fn pictures_follow_the_speaker_from_a_keyframe_on_and_their_times_only_grow() {
     stage.talkers[1].gain = 0.0;
     stage.run(60);
     assert_eq!(speakers.try_recv().unwrap().uid.as_str(), "anna");
-    assert!(times(&stage.heard_by(anna), true).is_empty(), "nobody sees themselves, and nobody spoke before");
+    assert!(times(&stage.heard_by(anna), true).len() > 50, "nobody spoke before: she sees who is there");
     (stage.talkers[0].gain, stage.talkers[1].gain) = (0.0, 0.3);
     stage.run(120);
     assert_eq!(speakers.try_recv().unwrap().uid.as_str(), "bea");
@@ -205,7 +205,7 @@ fn pictures_follow_the_speaker_from_a_keyframe_on_and_their_times_only_grow() {
     assert!(shown.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "each at a time of its own");
     let first = frames.iter().find(|frame| matches!(frame.media, Media::Video { .. })).unwrap();
     assert!(matches!(&first.media, Media::Video { unit, .. } if unit.keyframe));
-    assert!(!times(&stage.heard_by(anna), true).is_empty(), "who speaks sees who spoke before");
+    assert!(times(&stage.heard_by(anna), true).len() > 200, "who speaks sees who spoke before");
     let (sound, pictures) = (times(&frames, false), shown);
     let apart = sound.last().unwrap() - pictures.last().unwrap();
     assert!(apart.abs() < 200_000, "sound and pictures are {apart} us apart");

@@ -55,6 +55,8 @@ pub(super) struct Flight {
     probed: Option<Instant>,
     /// Since when the path has had more than it takes, and what was acknowledged by then.
     busy: Option<(Instant, u64)>,
+    /// Whether the path has had less in between, so that what passed meanwhile is not all that it takes.
+    rested: bool,
     /// Bytes per second, and when they were last measured.
     rate: Option<(f64, Instant)>,
     hope: f64,
@@ -70,6 +72,7 @@ impl Default for Flight {
             min_rtt: Duration::ZERO,
             probed: None,
             busy: None,
+            rested: false,
             rate: None,
             hope: HOPE,
             blind: false,
@@ -92,19 +95,26 @@ impl Flight {
         }
     }
 
-    /// Takes what the kernel says. `is_busy` says that more would have been written if the path had taken it.
-    pub(super) fn probed(&mut self, now: Instant, probe: Probe, is_busy: bool) {
+    /// Takes what the kernel says.
+    pub(super) fn probed(&mut self, now: Instant, probe: Probe) {
         self.acked = self.acked.max(probe.acked);
         self.min_rtt = probe.min_rtt;
         self.probed = Some(now);
         while self.marks.front().is_some_and(|mark| mark.end <= self.acked) {
             self.marks.pop_front();
         }
-        self.measure(now, is_busy);
     }
 
-    fn measure(&mut self, now: Instant, is_busy: bool) {
-        let Some((since, acked)) = self.busy else {
+    /// The path has taken everything: whatever is acknowledged from now on is what there was, not what it takes.
+    pub(super) fn rests(&mut self) {
+        self.rested = true;
+    }
+
+    /// Measures what the path carries, after the kernel was asked. `is_busy` says that more would have been written if the
+    /// path had taken it.
+    pub(super) fn measure(&mut self, now: Instant, is_busy: bool) {
+        let rested = std::mem::replace(&mut self.rested, false);
+        let Some((since, acked)) = self.busy.filter(|_| !(rested && is_busy)) else {
             self.busy = is_busy.then_some((now, self.acked));
             return;
         };
@@ -213,18 +223,25 @@ mod tests {
         Probe { acked, min_rtt: Duration::from_millis(rtt) }
     }
 
+    impl Flight {
+        fn asked(&mut self, now: Instant, acked: u64, is_busy: bool) {
+            self.probed(now, probe(acked, 0));
+            self.measure(now, is_busy);
+        }
+    }
+
     #[test]
     fn what_is_acknowledged_is_no_longer_on_its_way() {
         let start = Instant::now();
         let mut flight = Flight::default();
         flight.wrote(1_000, start, at(start, 5));
         flight.wrote(2_000, at(start, 40), at(start, 45));
-        flight.probed(at(start, 60), probe(999, 10), true);
+        flight.probed(at(start, 60), probe(999, 10));
         assert_eq!(flight.oldest(), Some(start));
         assert_eq!(flight.delay(at(start, 60)), Duration::from_millis(45), "less the round trip");
-        flight.probed(at(start, 80), probe(1_000, 10), true);
+        flight.probed(at(start, 80), probe(1_000, 10));
         assert_eq!(flight.oldest(), Some(at(start, 40)));
-        flight.probed(at(start, 90), probe(2_000, 10), true);
+        flight.probed(at(start, 90), probe(2_000, 10));
         assert_eq!(flight.oldest(), None);
         assert_eq!(flight.delay(at(start, 500)), Duration::ZERO);
     }
@@ -235,7 +252,7 @@ mod tests {
         let mut flight = Flight::default();
         flight.wrote(1_000_000, start, start);
         for millis in (0..=1_000).step_by(20) {
-            flight.probed(at(start, millis), probe(millis * 80, 0), true);
+            flight.asked(at(start, millis), millis * 80, true);
         }
         let rate = flight.rate(at(start, 1_000)).unwrap();
         assert!((rate - 80_000.0).abs() < 1.0, "{rate}");
@@ -253,13 +270,13 @@ mod tests {
         let mut flight = Flight::default();
         flight.wrote(1_000_000, start, start);
         for millis in (0..=400).step_by(20) {
-            flight.probed(at(start, millis), probe(millis * 80, 0), true);
+            flight.asked(at(start, millis), millis * 80, true);
         }
         for millis in (420..5_000).step_by(20) {
-            flight.probed(at(start, millis), probe(32_000, 0), true);
+            flight.asked(at(start, millis), 32_000, true);
         }
         assert_eq!(flight.rate(at(start, 5_000)), None);
-        flight.probed(at(start, 5_000), probe(90_000, 0), true);
+        flight.asked(at(start, 5_000), 90_000, true);
         assert_eq!(flight.rate(at(start, 5_000)), None, "the pause is no sample");
     }
 
@@ -269,10 +286,10 @@ mod tests {
         let mut flight = Flight::default();
         flight.wrote(1_000_000, start, start);
         for millis in (0..=400).step_by(20) {
-            flight.probed(at(start, millis), probe(millis * 10, 0), true);
+            flight.asked(at(start, millis), millis * 10, true);
         }
         assert!(flight.rate(at(start, 400)).is_some());
-        flight.probed(at(start, 5_400), probe(20_000, 0), true);
+        flight.asked(at(start, 5_400), 20_000, true);
         assert_eq!(flight.rate(at(start, 5_400)), None);
     }
 
@@ -282,10 +299,22 @@ mod tests {
         let mut flight = Flight::default();
         flight.wrote(1_000_000, start, start);
         for millis in (0..=400).step_by(20) {
-            flight.probed(at(start, millis), probe(millis * 5, 0), true);
+            flight.asked(at(start, millis), millis * 5, true);
         }
-        flight.probed(at(start, 420), probe(42_000, 0), false);
+        flight.asked(at(start, 420), 42_000, false);
         assert!(flight.rate(at(start, 420)).unwrap() > 300_000.0);
+    }
+
+    #[test]
+    fn what_little_there_was_is_not_taken_for_what_the_path_takes() {
+        let start = Instant::now();
+        let mut flight = Flight::default();
+        flight.wrote(1_000_000, start, start);
+        for millis in (0..5_000).step_by(200) {
+            flight.asked(at(start, millis), millis, true);
+            flight.rests();
+        }
+        assert_eq!(flight.rate(at(start, 5_000)), None);
     }
 
     #[test]
@@ -296,7 +325,7 @@ mod tests {
             flight.wrote(write, start, at(start, write * 20));
         }
         assert_eq!(flight.marks.len(), MAX_MARKS);
-        flight.probed(start, probe(9_998, 0), true);
+        flight.asked(start, 9_998, true);
         assert_eq!(flight.marks.len(), 1, "the last mark carries what was beyond");
     }
 }

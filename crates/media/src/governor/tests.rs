@@ -183,6 +183,26 @@ fn a_player_that_keeps_up_gets_everything_as_it_is_and_the_kernel_is_hardly_aske
 }
 
 #[test]
+fn a_stream_of_next_to_nothing_is_not_taken_for_a_narrow_path() {
+    let mut path = Path::new();
+    for millis in 0..20_000_u64 {
+        let mut frames = Vec::new();
+        if millis.is_multiple_of(60) {
+            frames.extend([(Part::Audio, 8); 3]);
+        }
+        if millis % 2_000 == 1_990 {
+            frames.push((Part::Keyframe, 20_000));
+        }
+        // As on a server, where a player looks up when there is something to send.
+        if !frames.is_empty() {
+            path.step(millis, frames, FREE);
+        }
+    }
+    assert_eq!(path.pictures(0, 20_000).len(), 9, "the last one is on its way");
+    assert_eq!(path.governor.counts(), Counts::default());
+}
+
+#[test]
 fn on_a_path_of_70_percent_sound_is_whole_and_pictures_go_on_in_even_runs_within_the_lag() {
     let limited = |millis| if (5_000..35_000).contains(&millis) { 600_000.0 } else { FREE };
     let mut path = Path::run(WITH_SOUND, 45, limited);
