@@ -1,13 +1,13 @@
 //! What the path to a peer carries, and how the videos that go there share it.
 //!
 //! Nothing limits a session until there is reason to: browsers estimate the path from when packets left and came, and say
-//! so (REMB), which counts where round trip or loss show why; of other peers there is the loss that they report. Only then
-//! is a video thinned and paced.
+//! so (REMB), which counts where the round trip shows why; of other peers there are round trip and loss. Only then is a video
+//! thinned and paced.
 
 use std::time::{Duration, Instant};
 
 use queqiao_media::allocation::divide;
-use queqiao_media::estimate::PathEstimate;
+use queqiao_media::estimate::{PathEstimate, Report};
 use queqiao_media::loss::LossLimit;
 use slab::Slab;
 use smallvec::SmallVec;
@@ -18,7 +18,7 @@ use super::egress::Egress;
 /// How often shares are reckoned anew: an estimate seldom changes faster, and rates are taken over a second.
 const REVIEW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What of the estimate is given away, in percent: the rest is for headers, reports and what has to be sent again.
+/// What of the estimate is given away, in percent: the rest is for headers and reports.
 const GIVEN_AWAY: u64 = 92;
 
 /// The bandwidth of one session.
@@ -46,11 +46,11 @@ impl Bandwidth {
         self.next_review = now;
     }
 
-    /// The peer reports that it lost this fraction of a video of which `sent` bit/s were sent, and the round trip.
-    pub(super) fn reported(&mut self, loss: f32, rtt: Option<Duration>, sent: u64, now: Instant) {
-        trace!(loss, ?rtt, sent, "the peer's report");
-        self.estimate.reported(rtt, loss, now);
-        self.loss.report(loss, sent, now);
+    /// The peer reports on what was sent to it.
+    pub(super) fn reported(&mut self, report: Report, now: Instant) {
+        trace!(?report, "the peer's report");
+        self.estimate.reported(report, now);
+        self.loss.report(report.loss, report.sent, now);
     }
 
     /// What the path carries, in bit/s, if there is reason to think that this matters.
@@ -77,10 +77,14 @@ impl Bandwidth {
             return;
         }
         let sound: u64 = outgoing.iter().map(|(_, egress)| egress.sound()).sum();
+        let again: u64 = outgoing.iter().map(|(_, egress)| egress.sent_again()).sum();
         let wanted: SmallVec<[u64; 4]> = outgoing.iter().filter_map(|(_, egress)| egress.demand()).collect();
-        // Sound goes first, whatever is left for the pictures.
-        let budget =
-            estimate.map(|estimate| (estimate / 100).saturating_mul(GIVEN_AWAY).saturating_sub(sound));
+        // Sound goes first, and what is sent again; the new pictures get what is left.
+        let budget = estimate.map(|estimate| {
+            let left = (estimate / 100).saturating_mul(GIVEN_AWAY).saturating_sub(sound);
+            left.saturating_sub(again.min(left / 2))
+        });
+        trace!(?estimate, sound, again, ?budget, ?wanted, "what goes to a viewer");
         let mut shares = budget.map(|budget| divide(budget, &wanted).into_iter());
         self.limited = false;
         for (_, egress) in outgoing.iter_mut().filter(|(_, egress)| egress.demand().is_some()) {
@@ -88,6 +92,7 @@ impl Bandwidth {
         }
         if !self.limited {
             self.estimate.release(now);
+            self.loss.release(now);
         }
     }
 }

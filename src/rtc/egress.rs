@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use queqiao_media::frame::{AccessUnit, RtpPacket};
 use queqiao_media::layers::{Admission, Layer, LayerSelector, LayerSet};
 use queqiao_media::rtp::{DEFAULT_MAX_PAYLOAD, H264Packetizer};
-use queqiao_media::thin::{RateMeter, Verdict};
+use queqiao_media::thin::Verdict;
 use queqiao_media::time::{StreamTime, Ticks, VideoTicks};
 use str0m::Rtc;
 use str0m::media::{MediaKind, Mid};
@@ -16,10 +16,15 @@ use super::counters::{Counters, Counts};
 use super::redundancy::Redundancy;
 use super::thinning::Thinning;
 use super::track::{Idle, Track, exchange};
+use super::wire::Sent;
 use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, Stream, WebRtcVideo};
 
 /// How often a viewer may be caught up: browsers repeat their picture loss indications about this often.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Who has lost even the cached pictures waits for the next keyframe for so long: again and again, they would be all that
+/// its path carries. Longer than the groups of pictures of phones.
+const REPLAY_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The distance of cached pictures that are sent to a viewer who joins. Small, so that a whole GOP ends at live;
 /// not zero, because a receiver tells pictures apart by their timestamps.
@@ -31,6 +36,9 @@ const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
 /// The pace of a video on a path that carries less, in percent of what it carries: a keyframe gets there somewhat sooner
 /// than the pictures after it.
 const PACE: u64 = 125;
+
+/// The least pace in bit/s: a keyframe that has begun is through in a second or two, whatever the path was thought to carry.
+const MIN_PACE: u64 = 100_000;
 
 /// The picture of a viewer would freeze: B pictures are left out for WebRTC, and others refer to them.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +67,8 @@ pub(super) struct Egress {
     next_choice: Option<Instant>,
     catch_up_wanted: bool,
     last_catch_up: Option<Instant>,
+    last_replay: Option<Instant>,
     thinning: Thinning,
-    sound: RateMeter,
     redundancy: Redundancy,
     counted: Counts,
 }
@@ -79,8 +87,8 @@ impl Egress {
             playing: Playing::AwaitingKeyframe,
             catch_up_wanted: false,
             last_catch_up: None,
+            last_replay: None,
             thinning: Thinning::new(now),
-            sound: RateMeter::new(now),
             redundancy: Redundancy::default(),
             counted: Counts::default(),
         }
@@ -89,7 +97,7 @@ impl Egress {
     /// The viewer reports that it lost this fraction of a track.
     pub(super) fn reported(&mut self, loss: f32, now: Instant) {
         self.stream().note_loss(loss, now);
-        self.redundancy.reported(loss, now);
+        self.redundancy.reported(loss, self.thinning.is_limited(), now);
     }
 
     /// Adds what was counted of the video since the last time to the counters of all. `nacks` and `plis` are those of the
@@ -99,19 +107,33 @@ impl Egress {
         counters.add(std::mem::replace(&mut self.counted, counts), counts);
     }
 
-    /// Bit/s of sound that goes out.
+    /// So much of the track in the section `mid` has gone out by now.
+    pub(super) fn note_sent(&mut self, mid: Mid, sent: Sent, now: Instant) {
+        match (&mut self.video, &mut self.audio) {
+            (Some(video), _) if video.mid == mid => video.wire.read(sent, now),
+            (_, Some(audio)) if audio.mid == mid => audio.wire.read(sent, now),
+            _ => {}
+        }
+    }
+
+    /// Bit/s that go out, those that are sent again included.
+    pub(super) fn wire_rate(&self) -> u64 {
+        self.sound() + self.video.as_ref().map_or(0, |video| video.wire.rate())
+    }
+
+    /// Bit/s of sound that go out.
     pub(super) fn sound(&self) -> u64 {
-        self.sound.rate().filter(|_| self.audio.is_some()).unwrap_or_default()
+        self.audio.as_ref().map_or(0, |audio| audio.wire.rate())
+    }
+
+    /// Bit/s of the video that are sent again.
+    pub(super) fn sent_again(&self) -> u64 {
+        self.video.as_ref().map_or(0, |video| video.wire.again())
     }
 
     /// Bit/s that the video would take whole; none without one, and in its first second.
     pub(super) fn demand(&self) -> Option<u64> {
         self.thinning.demand().filter(|_| self.video.is_some())
-    }
-
-    /// Bit/s of the video that go out.
-    pub(super) fn sent_rate(&self) -> u64 {
-        self.thinning.sent_rate()
     }
 
     /// The path carries so many bit/s of the video from now on; `None` where nothing is known of it. Returns whether the
@@ -120,7 +142,7 @@ impl Egress {
         let limit = self.thinning.grant(share, now);
         self.seat.capacity().note(limit);
         if let Some(video) = &mut self.video {
-            video.pacer.set_rate(limit.map(|limit| limit.saturating_mul(PACE) / 100));
+            video.pacer.set_rate(limit.map(|limit| (limit.saturating_mul(PACE) / 100).max(MIN_PACE)));
         }
         limit.is_some() || self.poll_timeout().is_some()
     }
@@ -133,8 +155,8 @@ impl Egress {
     /// Lets packets leave whose time has come.
     pub(super) fn timeout(&mut self, now: Instant, rtc: &mut Rtc) {
         if let Some(video) = &mut self.video {
-            while let Some(write) = video.pacer.poll(now) {
-                video.let_out(write, rtc);
+            while let Some((write, bytes)) = video.pacer.poll(now) {
+                video.let_out(write, bytes, rtc);
             }
         }
     }
@@ -267,9 +289,11 @@ impl Egress {
             return Ok(false);
         };
         let bytes = pictures.iter().flat_map(|(_, unit)| unit.nals.iter().map(bytes::Bytes::len)).sum();
-        if !self.thinning.replays(bytes, now) {
+        let recent = self.last_replay.is_some_and(|last| now.duration_since(last) < REPLAY_INTERVAL);
+        if recent && track.last_source == Some(newest.source) || !self.thinning.replays(bytes, now) {
             return Ok(false);
         }
+        self.last_replay = Some(now);
         let count = i64::try_from(pictures.len()).unwrap_or(i64::MAX);
         let same_source = track.last_source == Some(newest.source);
         let mut time = match track.last {
@@ -329,7 +353,6 @@ impl Egress {
                 RtpUnit::Video(video) => written |= self.write_video(video, epoch, rtc, now)?,
                 RtpUnit::Audio { source, packet } => {
                     if let Some(track) = &mut self.audio {
-                        self.sound.count(packet.payload.len(), now);
                         if track.run.is_none_or(|(running, _)| running != *source) {
                             track.start_run(*source, Layer::High, packet);
                         }

@@ -21,6 +21,7 @@ mod simulcast;
 mod socket;
 mod thinning;
 mod track;
+mod wire;
 mod worker;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use queqiao_media::estimate::Report;
 use queqiao_media::layers::Layer;
 use queqiao_room::StreamKind;
 use slab::Slab;
@@ -27,6 +28,7 @@ use super::path::{self, Path};
 use super::sections::Sections;
 use super::socket::Socket;
 use super::track::Idle;
+use super::wire::Sent;
 use super::worker::Shared;
 use super::{CONNECT_TIMEOUT, Ending, Notice, Notices};
 use crate::hub::{RtpUnit, Stream};
@@ -381,6 +383,7 @@ impl Peer {
             Event::MediaEgressStats(stats) => {
                 let viewer = self.outgoing.iter_mut().find(|(_, egress)| egress.is_in(stats.mid));
                 let Some((_, egress)) = viewer else { return Ok(()) };
+                egress.note_sent(stats.mid, Sent { bytes: stats.bytes, packets: stats.packets }, now);
                 let is_video = egress.shows_in(stats.mid);
                 if is_video {
                     egress.count(stats.nacks, stats.plis, &shared.counters);
@@ -388,7 +391,8 @@ impl Peer {
                 if let Some(loss) = stats.loss {
                     egress.reported(loss, now);
                     if is_video {
-                        self.bandwidth.reported(loss, stats.rtt, egress.sent_rate(), now);
+                        let sent = self.outgoing.iter().map(|(_, egress)| egress.wire_rate()).sum();
+                        self.bandwidth.reported(Report { rtt: stats.rtt, loss, sent }, now);
                     }
                 }
             }

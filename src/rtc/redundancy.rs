@@ -31,14 +31,16 @@ pub(super) struct Redundancy {
 }
 
 impl Redundancy {
-    /// The viewer reports that it lost this fraction of what was sent to it.
-    pub(super) fn reported(&mut self, loss: f32, now: Instant) {
+    /// The viewer reports that it lost this fraction of what was sent to it. A path that is `narrow` loses what is too much,
+    /// and redundancy is more of it: it stays small there, and ends with the loss.
+    pub(super) fn reported(&mut self, loss: f32, narrow: bool, now: Instant) {
         let depth = match loss {
             loss if loss >= TWICE_MORE => MOST,
             loss if loss >= ONCE_MORE => 1,
             _ => 0,
         };
-        let expired = self.until.is_none_or(|until| until <= now);
+        let expired = narrow || self.until.is_none_or(|until| until <= now);
+        let depth = if narrow { depth.min(1) } else { depth };
         if depth > 0 && (depth >= self.depth || expired) {
             (self.depth, self.until) = (depth, Some(now + HOLD));
         } else if expired {
@@ -90,22 +92,35 @@ mod tests {
     fn sound_carries_more_of_itself_the_more_is_lost_and_stops_after_a_while() {
         let (mut redundancy, start) = (Redundancy::default(), Instant::now());
         assert_eq!(redundancy.add(&packet(1), 111), None);
-        redundancy.reported(0.02, start);
+        redundancy.reported(0.02, false, start);
         let sizes = |redundancy: &mut Redundancy| {
             [2, 3, 4].map(|number| redundancy.add(&packet(number), 111).map_or(0, |payload| payload.len()))
         };
         assert_eq!(sizes(&mut redundancy), [2, 7, 7]);
-        redundancy.reported(0.15, start);
-        redundancy.reported(0.02, start + HOLD / 2);
+        redundancy.reported(0.15, false, start);
+        redundancy.reported(0.02, false, start + HOLD / 2);
         assert_eq!(sizes(&mut redundancy)[2], 12, "the worst of late counts");
-        redundancy.reported(0.0, start + HOLD);
+        redundancy.reported(0.0, false, start + HOLD);
         assert_eq!(redundancy.add(&packet(5), 111), None);
+    }
+
+    #[test]
+    fn on_a_narrow_path_sound_carries_little_of_itself_and_only_while_it_is_lost() {
+        let (mut redundancy, start) = (Redundancy::default(), Instant::now());
+        redundancy.reported(0.5, false, start);
+        redundancy.reported(0.5, true, start);
+        let size = |redundancy: &mut Redundancy, number| {
+            redundancy.add(&packet(number), 111).map_or(0, |payload| payload.len())
+        };
+        assert_eq!([1, 2, 3].map(|number| size(&mut redundancy, number)), [2, 7, 7]);
+        redundancy.reported(0.0, true, start);
+        assert_eq!(size(&mut redundancy, 4), 0);
     }
 
     #[test]
     fn a_packet_that_is_late_carries_none_of_those_after_it() {
         let (mut redundancy, start) = (Redundancy::default(), Instant::now());
-        redundancy.reported(0.02, start);
+        redundancy.reported(0.02, false, start);
         redundancy.add(&packet(9), 111);
         assert_eq!(redundancy.add(&packet(8), 111).map(|payload| payload.len()), Some(2));
     }

@@ -26,29 +26,18 @@ const REST: Duration = Duration::from_secs(2);
 pub(super) struct Thinning {
     thinner: Thinner,
     meter: RateMeter,
-    sent: RateMeter,
     /// The latest picture, and what was decided about it.
     picture: Option<(SourceId, VideoTicks, Verdict)>,
 }
 
 impl Thinning {
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            thinner: Thinner::new(now),
-            meter: RateMeter::new(now),
-            sent: RateMeter::new(now),
-            picture: None,
-        }
+        Self { thinner: Thinner::new(now), meter: RateMeter::new(now), picture: None }
     }
 
     /// Bit/s at which the video comes; none while that is not known.
     pub(super) fn demand(&self) -> Option<u64> {
         self.meter.rate()
-    }
-
-    /// Bit/s that are sent of it.
-    pub(super) fn sent_rate(&self) -> u64 {
-        self.sent.rate().unwrap_or_default()
     }
 
     /// The path carries so many bit/s of this video. Returns them where they are less than the video has.
@@ -105,9 +94,7 @@ impl Thinning {
 
     /// Notes what was sent.
     pub(super) fn sent(&mut self, unit: &RtpVideo, now: Instant) {
-        let bytes = bytes(unit);
-        self.thinner.sent(bytes, now);
-        self.sent.count(bytes, now);
+        self.thinner.sent(bytes(unit), now);
     }
 
     /// Whether to ask the publisher for the keyframe with which to go on.

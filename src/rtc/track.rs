@@ -14,6 +14,7 @@ use str0m::media::{MediaKind, Mid, Pt};
 use str0m::rtp::RtpWrite;
 
 use super::negotiate::{payload_type, prepare_to_send, redundant_type};
+use super::wire::Wire;
 use crate::hub::SourceId;
 
 /// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
@@ -49,7 +50,8 @@ pub(super) struct Track<const HZ: u32> {
     /// The latest packet, in the source's clock and on the stream's timeline.
     pub(super) last: Option<(Ticks<HZ>, StreamTime)>,
     /// What waits until the path has carried what went before it.
-    pub(super) pacer: Pacer<RtpWrite>,
+    pub(super) pacer: Pacer<(RtpWrite, usize)>,
+    pub(super) wire: Wire,
 }
 
 impl<const HZ: u32> Track<HZ> {
@@ -77,6 +79,7 @@ impl<const HZ: u32> Track<HZ> {
             last_source: None,
             last: None,
             pacer: Pacer::default(),
+            wire: Wire::default(),
         }
     }
 
@@ -142,12 +145,14 @@ impl<const HZ: u32> Track<HZ> {
         let write = RtpWrite::new(pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
             .marker(packet.marker)
             .nackable(nackable);
-        if let Some(write) = self.pacer.push(write, packet.payload.len(), now) {
-            self.let_out(write, rtc);
+        let bytes = packet.payload.len();
+        if let Some((write, bytes)) = self.pacer.push((write, bytes), bytes, now) {
+            self.let_out(write, bytes, rtc);
         }
     }
 
-    pub(super) fn let_out(&self, write: RtpWrite, rtc: &mut Rtc) {
+    pub(super) fn let_out(&mut self, write: RtpWrite, bytes: usize, rtc: &mut Rtc) {
+        self.wire.write(bytes);
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
             stream.write_rtp(write);
         }

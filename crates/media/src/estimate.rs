@@ -1,81 +1,132 @@
-//! What a receiver estimates that its path carries, and when to believe it.
+//! What a path carries, by what its receiver estimates and by what the sender sees of it.
 //!
 //! Receivers reckon with what comes to them. After a still picture, or one that was thinned, an estimate is low whatever
-//! the path: thinning by it would make the next one lower still. So a fall counts only while the path itself shows that
-//! it has too much: its queue grows, which the round trip tells, or overflows, which the loss tells.
+//! the path: thinning by it would make the next one lower still. So an estimate counts only while the path itself shows
+//! that it has too much, by a round trip that grows with its queue, and no further down than what gets through. From there
+//! on the sender feels its way up, and estimates only help it.
 
 use std::time::{Duration, Instant};
 
 /// The queue of a path that has too much: more than jitter makes of a round trip, and much less than is heard.
 const QUEUE: Duration = Duration::from_millis(80);
 
-/// Loss that says as much, 0 to 1: radio links lose a few percent at any rate.
-const OVERFLOW: f32 = 0.10;
+/// What is left for the path to empty its queue, in percent of what gets through.
+const RELIEF: u64 = 85;
 
-/// For how long a sign of too much explains what the receiver estimates: reports come once a second, estimates likewise.
-const SIGN_LIFE: Duration = Duration::from_secs(3);
+/// By how much the sender tries more with each report, which come once a second, in percent.
+const GROWTH: u64 = 108;
+
+/// The same from here on, in percent of what was too much before, and until it has gone as far beyond: a path that has just
+/// overflowed will do so again.
+const NEAR: u64 = 90;
+const CAREFUL_GROWTH: u64 = 104;
+
+/// It tries more only where it has sent so many percent of what it might.
+const USED: u64 = 70;
+
+/// A path of which nothing is reported for so long is not known any more, nor is one on which everything has had room.
+const FORGOTTEN: Duration = Duration::from_secs(10);
 
 /// An estimate is good for so long.
-const ESTIMATE_LIFE: Duration = Duration::from_secs(10);
-
-/// Without a sign for so long, and with room for everything, nothing is known of the path any more.
-const FORGOTTEN: Duration = Duration::from_secs(10);
+const ESTIMATE_LIFE: Duration = Duration::from_secs(5);
 
 /// The shortest round trip is that of the last two of these: a path that has become longer is soon known as that.
 const RTT_WINDOW: Duration = Duration::from_secs(30);
 
-/// Follows the estimates of one receiver.
+/// What a receiver reports of what came to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// The round trip, where it could be measured.
+    pub rtt: Option<Duration>,
+    /// The fraction that it lost, 0 to 1, since its report before.
+    pub loss: f32,
+    /// Bit/s that were sent to it.
+    pub sent: u64,
+}
+
+/// Follows what one path carries.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PathEstimate {
-    latest: Option<(u64, Instant)>,
-    believed: Option<u64>,
-    sign: Option<Instant>,
+    estimate: Option<(u64, Instant)>,
+    carries: Option<u64>,
+    /// What it carried when it last had too much.
+    ceiling: Option<u64>,
+    /// When the path last showed a queue.
+    queued: Option<Instant>,
+    /// What got through by the report before.
+    arrived: u64,
+    reported: Option<Instant>,
     rtt: ShortestRtt,
 }
 
 impl PathEstimate {
     /// The receiver estimates that its path carries so many bit/s.
     pub fn estimated(&mut self, bits: u64, now: Instant) {
-        self.latest = Some((bits, now));
-        if self.is_explained(now) {
-            self.believed = Some(bits);
-        } else {
-            self.believed = self.believed.map(|believed| believed.max(bits));
-        }
+        self.estimate = Some((bits, now));
+        self.carries = self.get(now).map(|carries| carries.max(bits));
     }
 
-    /// The receiver reports this round trip, and that it lost this fraction, 0 to 1, since its report before.
-    pub fn reported(&mut self, rtt: Option<Duration>, loss: f32, now: Instant) {
+    /// The receiver reports.
+    pub fn reported(&mut self, report: Report, now: Instant) {
+        let carries = self.get(now);
+        self.reported = Some(now);
+        let (rtt, arrived) = (report.rtt, arrived(&report));
+        let carried = carried(std::mem::replace(&mut self.arrived, arrived), arrived);
         let queue = rtt.map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.rtt.with(rtt, now)));
-        if queue < QUEUE && loss < OVERFLOW {
-            return;
-        }
-        self.sign = Some(now);
-        if let Some((bits, _)) = self.fresh(now) {
-            self.believed = Some(bits);
-        }
+        self.carries = if queue >= QUEUE {
+            self.queued = Some(now);
+            let lowered = self.too_much(carried, now);
+            self.ceiling = lowered.map(|_| carried).or(self.ceiling);
+            lowered.or(carries)
+        } else {
+            let used = |carries: &u64| report.sent / USED >= *carries / 100;
+            carries.map(|carries| if used(&carries) { carries / 100 * self.growth(carries) } else { carries })
+        };
+    }
+
+    fn growth(&self, carries: u64) -> u64 {
+        let near = |ceiling: u64| {
+            let percent = carries.saturating_mul(100) / ceiling.max(1);
+            (NEAR..200 - NEAR).contains(&percent)
+        };
+        if self.ceiling.is_some_and(near) { CAREFUL_GROWTH } else { GROWTH }
+    }
+
+    /// What to try next where so many bit/s got through and a queue grows; none where the receiver knows of no trouble.
+    fn too_much(&self, carried: u64, now: Instant) -> Option<u64> {
+        let fresh = self.estimate.filter(|(_, at)| now.saturating_duration_since(*at) < ESTIMATE_LIFE);
+        let estimate = fresh.map_or(0, |(bits, _)| bits);
+        (carried > 0 && estimate < carried).then(|| estimate.max(carried / 100 * RELIEF))
     }
 
     /// What the path carries, in bit/s; none where there is no reason to think that this matters.
     #[must_use]
     pub fn get(&self, now: Instant) -> Option<u64> {
-        self.fresh(now).and(self.believed)
+        self.carries.filter(|_| is_recent(self.reported, now))
     }
 
-    /// Everything has room: what is believed is given up unless the path has shown lately that it must be.
+    /// Everything has room: the path is taken for a wide one unless it has lately shown that it is not.
     pub fn release(&mut self, now: Instant) {
-        if self.sign.is_none_or(|sign| now.saturating_duration_since(sign) >= FORGOTTEN) {
-            self.believed = None;
+        if !is_recent(self.queued, now) {
+            (self.carries, self.ceiling) = (None, None);
         }
     }
+}
 
-    fn fresh(&self, now: Instant) -> Option<(u64, Instant)> {
-        self.latest.filter(|(_, at)| now.saturating_duration_since(*at) < ESTIMATE_LIFE)
-    }
+fn is_recent(at: Option<Instant>, now: Instant) -> bool {
+    at.is_some_and(|at| now.saturating_duration_since(at) < FORGOTTEN)
+}
 
-    fn is_explained(&self, now: Instant) -> bool {
-        self.sign.is_some_and(|sign| now.saturating_duration_since(sign) < SIGN_LIFE)
-    }
+/// What a path carries, where so much got through by one report and so much by the next. What is lost or waits is reported
+/// with delay: after too much comes too little, and the truth is between.
+pub(crate) const fn carried(before: u64, now: u64) -> u64 {
+    if before > now { u64::midpoint(before, now) } else { now }
+}
+
+/// Bit/s that got through.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bitrate times less than one")]
+fn arrived(report: &Report) -> u64 {
+    (report.sent as f64 * f64::from(1.0 - report.loss.clamp(0.0, 1.0))) as u64
 }
 
 /// The shortest round trip of late.
@@ -102,81 +153,108 @@ impl ShortestRtt {
 mod tests {
     use super::*;
 
-    const GOOD: Option<Duration> = Some(Duration::from_millis(60));
-    const QUEUED: Option<Duration> = Some(Duration::from_millis(200));
+    const GOOD: Duration = Duration::from_millis(60);
+    const QUEUED: Duration = Duration::from_millis(200);
+
+    fn report(rtt: Duration, sent: u64) -> Report {
+        Report { rtt: Some(rtt), loss: 0.0, sent }
+    }
 
     fn at(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)
     }
 
+    /// A path that has carried 600 of 1000 kbit/s.
+    fn narrow(start: Instant) -> PathEstimate {
+        let mut path = PathEstimate::default();
+        path.reported(report(GOOD, 600_000), start);
+        path.estimated(550_000, start);
+        path.reported(Report { loss: 0.4, ..report(QUEUED, 1_000_000) }, start);
+        assert_eq!(path.get(start), Some(550_000));
+        path
+    }
+
     #[test]
-    fn a_low_estimate_of_a_path_that_shows_nothing_is_not_believed() {
+    fn a_low_estimate_of_a_path_that_shows_no_queue_is_not_believed() {
         let (mut path, start) = (PathEstimate::default(), Instant::now());
         for second in 0..60 {
             path.estimated(40_000, at(start, second));
-            path.reported(GOOD, 0.05, at(start, second));
+            path.reported(Report { loss: 0.15, ..report(GOOD, 600_000) }, at(start, second));
             assert_eq!(path.get(at(start, second)), None);
         }
     }
 
     #[test]
-    fn a_queue_or_an_overflow_makes_the_estimate_count_whichever_comes_first() {
-        for (rtt, loss) in [(QUEUED, 0.0), (GOOD, 0.2), (None, 0.2)] {
-            let (mut path, start) = (PathEstimate::default(), Instant::now());
-            path.reported(GOOD, 0.0, start);
-            path.estimated(300_000, at(start, 1));
-            path.reported(rtt, loss, at(start, 2));
-            assert_eq!(path.get(at(start, 2)), Some(300_000));
-            path.estimated(250_000, at(start, 3));
-            assert_eq!(path.get(at(start, 3)), Some(250_000));
+    fn a_long_round_trip_that_the_receiver_knows_no_trouble_of_is_jitter() {
+        let (mut path, start) = (PathEstimate::default(), Instant::now());
+        for second in 0..60 {
+            path.estimated(900_000, at(start, second));
+            let rtt = if second % 3 == 2 { QUEUED } else { GOOD };
+            path.reported(report(rtt, 600_000), at(start, second));
+            assert_eq!(path.get(at(start, second)), None);
         }
     }
 
     #[test]
-    fn what_is_believed_rises_with_the_estimates_and_falls_only_with_a_reason() {
-        let (mut path, start) = (PathEstimate::default(), Instant::now());
-        path.reported(GOOD, 0.0, start);
-        path.estimated(300_000, start);
-        path.reported(QUEUED, 0.0, start);
-        let mut follow = |second, bits, rtt| {
-            path.estimated(bits, at(start, second));
-            path.reported(rtt, 0.0, at(start, second));
-            path.get(at(start, second))
-        };
-        assert_eq!(follow(5, 330_000, GOOD), Some(330_000));
-        assert_eq!(follow(6, 100_000, GOOD), Some(330_000));
-        assert_eq!(follow(7, 280_000, QUEUED), Some(280_000));
+    fn it_is_never_taken_for_much_narrower_than_what_gets_through() {
+        let start = Instant::now();
+        let mut path = narrow(start);
+        path.estimated(20_000, at(start, 1));
+        path.reported(report(QUEUED, 500_000), at(start, 1));
+        assert_eq!(path.get(at(start, 1)), Some(467_500), "it carried 600 kbit/s a moment ago");
+        path.reported(report(QUEUED, 500_000), at(start, 2));
+        assert_eq!(path.get(at(start, 2)), Some(425_000));
+        let mut unheard = PathEstimate::default();
+        unheard.reported(report(GOOD, 500_000), start);
+        unheard.reported(report(QUEUED, 500_000), at(start, 1));
+        assert_eq!(unheard.get(at(start, 1)), Some(425_000), "peers that estimate nothing are sent less too");
+    }
+
+    #[test]
+    fn the_sender_feels_its_way_up_where_it_uses_what_there_is() {
+        let start = Instant::now();
+        let mut path = narrow(start);
+        for second in 1..=5 {
+            path.reported(report(GOOD, 100_000), at(start, second));
+        }
+        assert_eq!(path.get(at(start, 5)), Some(550_000));
+        let mut steps = Vec::new();
+        for second in 6..=15 {
+            let before = path.get(at(start, second)).unwrap();
+            path.reported(report(GOOD, before), at(start, second));
+            steps.push(path.get(at(start, second)).unwrap() * 100 / before);
+        }
+        let (near, beyond) = steps.split_at(5);
+        assert!(near.iter().all(|step| *step <= 104) && beyond.iter().all(|step| *step >= 107), "{steps:?}");
+        path.estimated(1_900_000, at(start, 15));
+        assert_eq!(path.get(at(start, 15)), Some(1_900_000));
     }
 
     #[test]
     fn a_path_that_had_room_for_a_while_is_believed_to_have_any() {
-        let (mut path, start) = (PathEstimate::default(), Instant::now());
-        path.reported(GOOD, 0.0, start);
-        path.estimated(300_000, start);
-        path.reported(QUEUED, 0.0, start);
-        path.release(at(start, 5));
-        assert_eq!(path.get(at(start, 5)), Some(300_000));
-        path.estimated(900_000, at(start, 12));
-        path.release(at(start, 12));
-        assert_eq!(path.get(at(start, 12)), None);
+        let start = Instant::now();
+        let mut path = narrow(start);
+        path.reported(report(GOOD, 0), at(start, 9));
+        path.release(at(start, 9));
+        assert_eq!(path.get(at(start, 9)), Some(550_000));
+        path.release(at(start, 10));
+        assert_eq!(path.get(at(start, 10)), None);
     }
 
     #[test]
-    fn an_estimate_that_is_not_repeated_is_forgotten() {
-        let (mut path, start) = (PathEstimate::default(), Instant::now());
-        path.estimated(300_000, start);
-        path.reported(GOOD, 0.5, start);
-        assert_eq!(path.get(at(start, 9)), Some(300_000));
+    fn a_path_of_which_nothing_is_reported_is_forgotten() {
+        let start = Instant::now();
+        let path = narrow(start);
+        assert_eq!(path.get(at(start, 9)), Some(550_000));
         assert_eq!(path.get(at(start, 10)), None);
     }
 
     #[test]
     fn a_path_that_has_become_longer_is_not_taken_for_a_queue_for_long() {
         let (mut path, start) = (PathEstimate::default(), Instant::now());
-        path.reported(GOOD, 0.0, start);
+        path.reported(report(GOOD, 600_000), start);
         let believed = (1..120).filter(|second| {
-            path.estimated(100_000, at(start, *second));
-            path.reported(QUEUED, 0.0, at(start, *second));
+            path.reported(report(QUEUED, 600_000), at(start, *second));
             path.release(at(start, *second));
             path.get(at(start, *second)).is_some()
         });
