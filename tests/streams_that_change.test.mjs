@@ -5,7 +5,7 @@ import { median, report, summary } from './lib/content.mjs';
 import { faults, FlvPlayer } from './lib/flv.mjs';
 import { play } from './lib/player.mjs';
 import { RtmpPublisher } from './lib/rtmp_publisher.mjs';
-import { scopeOf, sleep, until } from './lib/scope.mjs';
+import { scopeOf, sleep } from './lib/scope.mjs';
 import { suite } from './lib/suite.mjs';
 
 /** @typedef {import('./lib/recording.mjs').Recording} Recording */
@@ -16,6 +16,10 @@ const s = suite();
 const FOLLOW_MS = 1000;
 /** What the machine adds to that while it runs encoders, a browser and players beside each other. */
 const MACHINE_MS = 500;
+/** How late pictures may stay: encoder, jitter buffer, player. */
+const LATE_MS = 600;
+/** How far sound and picture may stay apart, in seconds. */
+const LIP_SYNC = 0.1;
 const FPS = 15;
 
 /** When each change was made, by `Date.now()`, in order. @typedef {{ name: string, from: number, to: number }} Phase */
@@ -109,4 +113,7 @@ function judge(t, name, recording, phase) {
   const late = median(part.readable().map((frame) => frame.seen - paintedAt(frame)));
   t.diagnostic(`${name}: a picture after ${wait} ms, ${Math.round(late)} ms old; ${summary(r)}`);
   assert.ok(wait < FOLLOW_MS + MACHINE_MS, `${name}: no picture for ${wait} ms`);
+  assert.ok(late < LATE_MS, `${name}: the picture stays ${late} ms late`);
+  const lips = median(r.lipSync.map(Math.abs));
+  assert.ok(lips < LIP_SYNC, `${name}: lips are ${lips} s off`);
 }

@@ -83,6 +83,23 @@ export class Recording {
   }
 
   /**
+   * The part that is presented before a moment.
+   * @param {number} at seconds on the time line of the frames
+   */
+  before(at) {
+    const part = new Recording();
+    part.started = this.started;
+    part.rate = this.rate;
+    part.sizes = this.sizes;
+    part.frames = this.frames.filter((frame) => frame.at < at);
+    part.anchors = this.anchors.filter((anchor) => anchor.at < at);
+    const last = part.anchors.at(-1);
+    const end = last ? last.seconds + at - last.at : 0;
+    part.sound = [Buffer.concat(this.sound).subarray(0, Math.round(end * this.rate) * 2)];
+    return part;
+  }
+
+  /**
    * Leaves out the beginning, in which a player finds its pace.
    * @param {number} seconds
    */

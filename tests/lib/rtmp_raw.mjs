@@ -10,6 +10,8 @@ const HANDSHAKE = 1536;
 /** The chunk size a client starts with. */
 const CHUNK = 128;
 const COMMAND_AMF0 = 20;
+/** Where a timestamp no longer fits into its three bytes. */
+const EXTENDED_TIMESTAMP = 0xffffff;
 
 /** @param {string} text */
 function amfString(text) {
@@ -60,6 +62,8 @@ export function command(name, id, ...args) {
 export class RawRtmp {
   closed = false;
   received = /** @type {Buffer} */ (Buffer.alloc(0));
+  /** What it has announced, or begins with. */
+  chunkSize = CHUNK;
 
   /** @param {import('./scope.mjs').Scope} scope @param {string} address `host:port` */
   constructor(scope, address) {
@@ -94,20 +98,25 @@ export class RawRtmp {
 
   /**
    * One whole message, cut into chunks.
-   * @param {Buffer} body @param {{ type?: number, stream?: number, length?: number }} [options] `length` announces
-   * another length than the body has
+   * @param {Buffer} body
+   * @param {{ type?: number, stream?: number, length?: number, timestamp?: number }} [options] `length` announces
+   * another length than the body has; `timestamp` is in milliseconds
    */
-  message(body, { type = COMMAND_AMF0, stream = 0, length = body.length } = {}) {
-    const head = Buffer.alloc(12);
+  message(body, { type = COMMAND_AMF0, stream = 0, length = body.length, timestamp = 0 } = {}) {
+    const extended = timestamp >= EXTENDED_TIMESTAMP;
+    const head = Buffer.alloc(extended ? 16 : 12);
     head[0] = 3;
+    head.writeUIntBE(extended ? EXTENDED_TIMESTAMP : timestamp, 1, 3);
+    if (extended) head.writeUInt32BE(timestamp, 12);
     head.writeUIntBE(length, 4, 3);
     head[7] = type;
     head.writeUInt32LE(stream, 8);
     /** @type {Buffer[]} */
     const parts = [head];
-    for (let at = 0; at < body.length; at += CHUNK) {
-      if (at > 0) parts.push(Buffer.from([0xc3]));
-      parts.push(body.subarray(at, at + CHUNK));
+    for (let at = 0; at < body.length; at += this.chunkSize) {
+      // A chunk that continues a message repeats an extended timestamp.
+      if (at > 0) parts.push(Buffer.from([0xc3]), head.subarray(12));
+      parts.push(body.subarray(at, at + this.chunkSize));
     }
     this.send(Buffer.concat(parts));
   }

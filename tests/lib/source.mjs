@@ -6,6 +6,8 @@ import { CLOCK_MODULUS, FLASH_FRAMES, paint } from './barcode.mjs';
 import { synthesize } from './sound.mjs';
 import { tools } from './tools.mjs';
 
+/** How evenly pictures and sound are handed over. */
+const TICK_MS = 4;
 /** Frames that an encoder gets before it is ready. */
 const FIRST_FRAMES = 2;
 /** In case that it wants more: one more as often as this. */
@@ -63,13 +65,15 @@ export class Source {
       while (this.painted < Math.floor(due) + 1) {
         if (video?.writable) video.write(this.#frame(this.painted));
         this.painted += 1;
-        const until = Math.round((this.painted * this.rate) / this.fps);
-        if (audio?.writable) audio.write(this.#sound(samples, until - samples));
-        samples = until;
       }
+      // Sound comes evenly, as from a microphone: in lumps as long as pictures a browser would hold it back for longer than the
+      // picture, and take many seconds to bring both together.
+      const until = Math.round((due * this.rate) / this.fps);
+      if (audio?.writable && until > samples) audio.write(this.#sound(samples, until - samples));
+      samples = Math.max(samples, until);
     };
     step();
-    this.timer = setInterval(step, 250 / this.fps);
+    this.timer = setInterval(step, TICK_MS);
   }
 
   /** @param {number} index */
@@ -163,12 +167,29 @@ function h264Arguments({ profile = 'baseline', gop = 30, bframes = 0 }) {
  * @param {SourceOptions & EncoderOptions} [options]
  */
 export function pushRtmp(scope, url, options = {}) {
+  return pushFlv(scope, ['-rtmp_live', 'live', '-f', 'flv', url], PIPES, options);
+}
+
+/**
+ * Encodes as {@link pushRtmp} does, and writes the FLV to standard output.
+ * @param {import('./scope.mjs').Scope} scope
+ * @param {SourceOptions & EncoderOptions} [options]
+ */
+export function encodeFlv(scope, options = {}) {
+  return pushFlv(scope, ['-f', 'flv', 'pipe:1'], ['pipe', 'pipe', 'pipe', 'pipe'], options);
+}
+
+/**
+ * @param {import('./scope.mjs').Scope} scope @param {string[]} output @param {('pipe' | 'ignore')[]} stdio
+ * @param {SourceOptions & EncoderOptions} options
+ */
+function pushFlv(scope, output, stdio, options) {
   const source = new Source(options);
   const args = ffmpegInputs(source);
   if (source.video) args.push(...(options.videoCodec ?? h264Arguments(options)));
   if (source.audio) args.push(...(options.audioCodec ?? ['-c:a', 'aac', '-b:a', '48k']));
-  args.push('-flush_packets', '1', '-flvflags', 'no_duration_filesize', '-rtmp_live', 'live', '-f', 'flv', url);
-  return new Publisher(scope, source, scope.spawn(options.ffmpeg ?? 'ffmpeg', args, { stdio: PIPES }));
+  args.push('-flush_packets', '1', '-flvflags', 'no_duration_filesize', ...output);
+  return new Publisher(scope, source, scope.spawn(options.ffmpeg ?? 'ffmpeg', args, { stdio }));
 }
 
 /**
