@@ -3,7 +3,7 @@
 /**
  * @typedef {object} SocketTask
  * @property {(options: { data: string, fail?: (error: unknown) => void }) => void} send
- * @property {(options: { code?: number, reason?: string }) => void} close
+ * @property {(options: { code?: number, reason?: string, fail?: () => void }) => void} close
  * @property {(listener: (event: unknown) => void) => void} onOpen
  * @property {(listener: (event: { data: unknown }) => void) => void} onMessage
  * @property {(listener: (event: unknown) => void) => void} onClose
@@ -99,7 +99,8 @@ function openSocket(wx, url, { opened, received, closed }) {
 
 /** @param {SocketTask} task */
 function close(task) {
-  task.close({ code: NORMAL_CLOSURE, reason: 'left' });
+  // The other side may have closed it just now: without a callback a promise would fail, which nobody waits for.
+  task.close({ code: NORMAL_CLOSURE, reason: 'left', fail: () => {} });
 }
 
 /** @param {SocketTask} task */
