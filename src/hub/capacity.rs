@@ -17,7 +17,7 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    /// The player's session notes what its path carries; `None` while that is as much as the stream has.
+    /// The player's session notes what its path carries; `None` while that is as much as matters.
     pub(crate) fn note(&self, bits_per_second: Option<u64>) {
         let bits = bits_per_second.unwrap_or(NOT_LIMITED);
         let before = self.bits.swap(bits, Ordering::Relaxed);

@@ -138,7 +138,7 @@ pub(crate) struct StreamStats {
     pub(crate) since: Duration,
     /// Who plays it.
     pub(crate) players: usize,
-    /// Those of them whose path carries less than there is.
+    /// Those of them whose path is known to carry less than there is, or little more.
     pub(crate) limited: usize,
     /// What has passed since then.
     pub(crate) counts: Counts,

@@ -25,18 +25,13 @@ const GIVEN_AWAY: u64 = 92;
 pub(super) struct Bandwidth {
     estimate: PathEstimate,
     loss: LossLimit,
-    limited: bool,
+    paced: bool,
     next_review: Instant,
 }
 
 impl Bandwidth {
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            estimate: PathEstimate::default(),
-            loss: LossLimit::default(),
-            limited: false,
-            next_review: now,
-        }
+        Self { estimate: PathEstimate::default(), loss: LossLimit::default(), paced: false, next_review: now }
     }
 
     /// The peer estimates that the path carries so many bit/s.
@@ -61,9 +56,9 @@ impl Bandwidth {
         }
     }
 
-    /// Whether a video is thinned or paced.
-    pub(super) fn is_limited(&self) -> bool {
-        self.limited
+    /// Whether packets may wait for their pace.
+    pub(super) fn is_paced(&self) -> bool {
+        self.paced
     }
 
     /// Shares out what the path carries, if it is time to.
@@ -73,24 +68,28 @@ impl Bandwidth {
         }
         self.next_review = now + REVIEW_INTERVAL;
         let estimate = self.estimate(now);
-        if estimate.is_none() && !self.limited {
+        if estimate.is_none() && !self.paced {
             return;
         }
         let sound: u64 = outgoing.iter().map(|(_, egress)| egress.sound()).sum();
         let again: u64 = outgoing.iter().map(|(_, egress)| egress.sent_again()).sum();
         let wanted: SmallVec<[u64; 4]> = outgoing.iter().filter_map(|(_, egress)| egress.demand()).collect();
-        // Sound goes first, and what is sent again; the new pictures get what is left.
-        let budget = estimate.map(|estimate| {
-            let left = (estimate / 100).saturating_mul(GIVEN_AWAY).saturating_sub(sound);
-            left.saturating_sub(again.min(left / 2))
-        });
+        // Sound goes first, whatever is left for the pictures.
+        let budget =
+            estimate.map(|estimate| (estimate / 100).saturating_mul(GIVEN_AWAY).saturating_sub(sound));
         trace!(?estimate, sound, again, ?budget, ?wanted, "what goes to a viewer");
-        let mut shares = budget.map(|budget| divide(budget, &wanted).into_iter());
-        self.limited = false;
-        for (_, egress) in outgoing.iter_mut().filter(|(_, egress)| egress.demand().is_some()) {
-            self.limited |= egress.grant(shares.as_mut().and_then(Iterator::next), now);
+        let shares = budget.map(|budget| divide(budget, &wanted));
+        // Until what was lost is sent again there is less for new ones.
+        let present = budget.map(|budget| divide(budget.saturating_sub(again.min(budget / 2)), &wanted));
+        let mut limited = false;
+        self.paced = estimate.is_some();
+        let videos = outgoing.iter_mut().filter(|(_, egress)| egress.demand().is_some());
+        for (index, (_, egress)) in videos.enumerate() {
+            let of = |shares: &Option<Vec<u64>>| shares.as_ref()?.get(index).copied();
+            limited |= egress.grant(of(&shares), of(&present), now);
+            self.paced |= egress.poll_timeout().is_some();
         }
-        if !self.limited {
+        if !limited {
             self.estimate.release(now);
             self.loss.release(now);
         }

@@ -23,8 +23,8 @@ use crate::hub::{Frame, Media, RtpUnit, RtpVideo, Seat, Stream, WebRtcVideo};
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Who has lost even the cached pictures waits for the next keyframe for so long: again and again, they would be all that
-/// its path carries. Longer than the groups of pictures of phones.
-const REPLAY_INTERVAL: Duration = Duration::from_secs(3);
+/// its path carries.
+const REPLAY_INTERVAL: Duration = Duration::from_millis(1_500);
 
 /// The distance of cached pictures that are sent to a viewer who joins. Small, so that a whole GOP ends at live;
 /// not zero, because a receiver tells pictures apart by their timestamps.
@@ -39,6 +39,10 @@ const PACE: u64 = 125;
 
 /// The least pace in bit/s: a keyframe that has begun is through in a second or two, whatever the path was thought to carry.
 const MIN_PACE: u64 = 100_000;
+
+/// A path that carries so many times the video does not matter to its publisher. One that carries little more does: it
+/// says how much more the publisher can try.
+const MATTERS: u64 = 2;
 
 /// The picture of a viewer would freeze: B pictures are left out for WebRTC, and others refer to them.
 #[derive(Clone, Copy, Debug)]
@@ -136,15 +140,18 @@ impl Egress {
         self.thinning.demand().filter(|_| self.video.is_some())
     }
 
-    /// The path carries so many bit/s of the video from now on; `None` where nothing is known of it. Returns whether the
-    /// video is thinned or paced.
-    pub(super) fn grant(&mut self, share: Option<u64>, now: Instant) -> bool {
-        let limit = self.thinning.grant(share, now);
-        self.seat.capacity().note(limit);
+    /// The path carries `share` bit/s of the video from now on, and `present` as long as others are sent again; `None`
+    /// where nothing is known of it. Returns whether that is less than the video has.
+    pub(super) fn grant(&mut self, share: Option<u64>, present: Option<u64>, now: Instant) -> bool {
+        let limit = self.thinning.grant(present, now);
+        let demand = self.demand().unwrap_or_default();
+        let matters = |share: &u64| limit.is_some() || *share < demand.saturating_mul(MATTERS);
+        self.seat.capacity().note(share.filter(matters));
         if let Some(video) = &mut self.video {
-            video.pacer.set_rate(limit.map(|limit| (limit.saturating_mul(PACE) / 100).max(MIN_PACE)));
+            // Also where there is room for all of it: a keyframe at once would be more than the path's queue holds.
+            video.pacer.set_rate(present.map(|rate| (rate.saturating_mul(PACE) / 100).max(MIN_PACE)));
         }
-        limit.is_some() || self.poll_timeout().is_some()
+        limit.is_some()
     }
 
     /// When the next packet may leave that waits.

@@ -127,7 +127,7 @@ impl Peer {
             due = due.min(deadline);
         }
         due = self.negotiation.deadline().map_or(due, |at| due.min(at));
-        if self.bandwidth.is_limited() {
+        if self.bandwidth.is_paced() {
             let paced = self.outgoing.iter().filter_map(|(_, egress)| egress.poll_timeout()).min();
             due = paced.map_or(due, |at| due.min(at));
         }
@@ -199,7 +199,7 @@ impl Peer {
         for ingest in self.incoming.iter_mut().filter_map(|incoming| incoming.ingest.as_mut()) {
             ingest.timeout(now, &mut self.rtc);
         }
-        if self.bandwidth.is_limited() {
+        if self.bandwidth.is_paced() {
             for (_, egress) in &mut self.outgoing {
                 egress.timeout(now, &mut self.rtc);
             }

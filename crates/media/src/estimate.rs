@@ -1,11 +1,13 @@
 //! What a path carries, by what its receiver estimates and by what the sender sees of it.
 //!
 //! Receivers reckon with what comes to them. After a still picture, or one that was thinned, an estimate is low whatever
-//! the path: thinning by it would make the next one lower still. So an estimate counts only while the path itself shows
-//! that it has too much, by a round trip that grows with its queue, and no further down than what gets through. From there
-//! on the sender feels its way up, and estimates only help it.
+//! the path: thinning by it would make the next one lower still. So an estimate counts only where it has just fallen to
+//! much less than is sent, or while the path itself shows that it has too much, by a round trip that grows with its queue;
+//! and then no further down than what gets through. From there on the sender feels its way up, and estimates only help it.
 
 use std::time::{Duration, Instant};
+
+use crate::loss::FLOOR;
 
 /// The queue of a path that has too much: more than jitter makes of a round trip, and much less than is heard.
 const QUEUE: Duration = Duration::from_millis(80);
@@ -21,11 +23,20 @@ const GROWTH: u64 = 108;
 const NEAR: u64 = 90;
 const CAREFUL_GROWTH: u64 = 104;
 
+/// An estimate that was at least so many percent of what is sent, and is less than so many at once, is no caution: receivers
+/// that are merely cautious estimate 85 % of what comes.
+const WAS_ENOUGH: u64 = 95;
+const IS_SHORT: u64 = 75;
+
 /// It tries more only where it has sent so many percent of what it might.
 const USED: u64 = 70;
 
-/// A path of which nothing is reported for so long is not known any more, nor is one on which everything has had room.
+/// A path of which nothing is reported for so long is not known any more.
 const FORGOTTEN: Duration = Duration::from_secs(10);
+
+/// For so long after its last queue a path is known, though everything has room: a keyframe that is not paced would fill the
+/// queue again.
+const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// An estimate is good for so long.
 const ESTIMATE_LIFE: Duration = Duration::from_secs(5);
@@ -51,9 +62,12 @@ pub struct PathEstimate {
     carries: Option<u64>,
     /// What it carried when it last had too much.
     ceiling: Option<u64>,
+    /// Whether the last round trip was a long one.
+    long: bool,
     /// When the path last showed a queue.
     queued: Option<Instant>,
-    /// What got through by the report before.
+    /// What was sent, and what got through of it, by the report before.
+    sent: u64,
     arrived: u64,
     reported: Option<Instant>,
     rtt: ShortestRtt,
@@ -62,8 +76,17 @@ pub struct PathEstimate {
 impl PathEstimate {
     /// The receiver estimates that its path carries so many bit/s.
     pub fn estimated(&mut self, bits: u64, now: Instant) {
-        self.estimate = Some((bits, now));
-        self.carries = self.get(now).map(|carries| carries.max(bits));
+        let before = self.estimate.replace((bits, now));
+        let percent = |bits: u64| bits / self.sent.max(1).div_ceil(100);
+        let has_fallen = before.is_some_and(|(before, _)| percent(before) >= WAS_ENOUGH);
+        let was_limited = self.get(now);
+        self.carries = if has_fallen && percent(bits) < IS_SHORT && was_limited.is_none() {
+            self.queued = Some(now);
+            self.reported = Some(now);
+            Some(bits.max(FLOOR))
+        } else {
+            was_limited.map(|carries| carries.max(bits))
+        };
     }
 
     /// The receiver reports.
@@ -71,9 +94,12 @@ impl PathEstimate {
         let carries = self.get(now);
         self.reported = Some(now);
         let (rtt, arrived) = (report.rtt, arrived(&report));
+        self.sent = report.sent;
         let carried = carried(std::mem::replace(&mut self.arrived, arrived), arrived);
         let queue = rtt.map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.rtt.with(rtt, now)));
-        self.carries = if queue >= QUEUE {
+        // One long round trip may be a radio that was busy with somebody else; a queue is still there a report later.
+        let was_long = std::mem::replace(&mut self.long, queue >= QUEUE);
+        self.carries = if was_long && self.long {
             self.queued = Some(now);
             let lowered = self.too_much(carried, now);
             self.ceiling = lowered.map(|_| carried).or(self.ceiling);
@@ -96,25 +122,25 @@ impl PathEstimate {
     fn too_much(&self, carried: u64, now: Instant) -> Option<u64> {
         let fresh = self.estimate.filter(|(_, at)| now.saturating_duration_since(*at) < ESTIMATE_LIFE);
         let estimate = fresh.map_or(0, |(bits, _)| bits);
-        (carried > 0 && estimate < carried).then(|| estimate.max(carried / 100 * RELIEF))
+        (carried > 0 && estimate < carried).then(|| estimate.max(carried / 100 * RELIEF).max(FLOOR))
     }
 
     /// What the path carries, in bit/s; none where there is no reason to think that this matters.
     #[must_use]
     pub fn get(&self, now: Instant) -> Option<u64> {
-        self.carries.filter(|_| is_recent(self.reported, now))
+        self.carries.filter(|_| is_within(self.reported, now, FORGOTTEN))
     }
 
     /// Everything has room: the path is taken for a wide one unless it has lately shown that it is not.
     pub fn release(&mut self, now: Instant) {
-        if !is_recent(self.queued, now) {
+        if !is_within(self.queued, now, REMEMBERED) {
             (self.carries, self.ceiling) = (None, None);
         }
     }
 }
 
-fn is_recent(at: Option<Instant>, now: Instant) -> bool {
-    at.is_some_and(|at| now.saturating_duration_since(at) < FORGOTTEN)
+fn is_within(at: Option<Instant>, now: Instant, span: Duration) -> bool {
+    at.is_some_and(|at| now.saturating_duration_since(at) < span)
 }
 
 /// What a path carries, where so much got through by one report and so much by the next. What is lost or waits is reported
@@ -170,6 +196,8 @@ mod tests {
         path.reported(report(GOOD, 600_000), start);
         path.estimated(550_000, start);
         path.reported(Report { loss: 0.4, ..report(QUEUED, 1_000_000) }, start);
+        assert_eq!(path.get(start), None, "once is no queue");
+        path.reported(Report { loss: 0.4, ..report(QUEUED, 1_000_000) }, start);
         assert_eq!(path.get(start), Some(550_000));
         path
     }
@@ -196,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn an_estimate_that_falls_to_much_less_than_is_sent_counts_at_once() {
+        let (mut path, start) = (PathEstimate::default(), Instant::now());
+        path.reported(report(GOOD, 1_000_000), start);
+        path.estimated(1_200_000, start);
+        path.estimated(850_000, start);
+        assert_eq!(path.get(start), None, "a cautious one");
+        path.estimated(1_000_000, start);
+        path.estimated(600_000, start);
+        assert_eq!(path.get(start), Some(600_000));
+    }
+
+    #[test]
     fn it_is_never_taken_for_much_narrower_than_what_gets_through() {
         let start = Instant::now();
         let mut path = narrow(start);
@@ -207,7 +247,8 @@ mod tests {
         let mut unheard = PathEstimate::default();
         unheard.reported(report(GOOD, 500_000), start);
         unheard.reported(report(QUEUED, 500_000), at(start, 1));
-        assert_eq!(unheard.get(at(start, 1)), Some(425_000), "peers that estimate nothing are sent less too");
+        unheard.reported(report(QUEUED, 500_000), at(start, 2));
+        assert_eq!(unheard.get(at(start, 2)), Some(425_000), "peers that estimate nothing are sent less too");
     }
 
     #[test]
@@ -234,11 +275,13 @@ mod tests {
     fn a_path_that_had_room_for_a_while_is_believed_to_have_any() {
         let start = Instant::now();
         let mut path = narrow(start);
-        path.reported(report(GOOD, 0), at(start, 9));
-        path.release(at(start, 9));
-        assert_eq!(path.get(at(start, 9)), Some(550_000));
-        path.release(at(start, 10));
-        assert_eq!(path.get(at(start, 10)), None);
+        for second in 0..30 {
+            path.reported(report(GOOD, 0), at(start, second));
+            path.release(at(start, second));
+            assert_eq!(path.get(at(start, second)), Some(550_000));
+        }
+        path.release(at(start, 30));
+        assert_eq!(path.get(at(start, 30)), None);
     }
 
     #[test]
@@ -258,6 +301,6 @@ mod tests {
             path.release(at(start, *second));
             path.get(at(start, *second)).is_some()
         });
-        assert!(believed.count() < 80);
+        assert!(believed.count() < 100);
     }
 }

@@ -33,6 +33,10 @@ const MAX_RAISE_AFTER: Duration = Duration::from_secs(48);
 /// A limit that has to be lowered this soon after it was raised was raised too far.
 const FAILED_WITHIN: Duration = Duration::from_secs(6);
 
+/// A limit at which the viewers could not keep up is not tried again for so long, nor any over so many percent of it.
+const FAILED_FOR: Duration = Duration::from_secs(30);
+const BELOW_FAILED: u64 = 85;
+
 /// A step up, percent of the limit before.
 const STEP_UP: u64 = 130;
 
@@ -73,11 +77,20 @@ pub struct Steering {
     /// When more was tried, until that has failed.
     raised: Option<Instant>,
     raise_after: Duration,
+    /// The limit that was too much last, and when.
+    failed: Option<(u64, Instant)>,
 }
 
 impl Default for Steering {
     fn default() -> Self {
-        Self { limit: None, lower_since: None, raise_since: None, raised: None, raise_after: RAISE_AFTER }
+        Self {
+            limit: None,
+            lower_since: None,
+            raise_since: None,
+            raised: None,
+            raise_after: RAISE_AFTER,
+            failed: None,
+        }
     }
 }
 
@@ -126,11 +139,14 @@ impl Steering {
             self.raise_after = (self.raise_after * 2).min(MAX_RAISE_AFTER);
             self.raised = None;
         }
+        self.failed = Some((limit.rate, now));
         self.put(Limit { rate: wanted, lowered: now, ..limit });
     }
 
     fn raise(&mut self, wanted: u64, limit: Limit, calm: bool, now: Instant) {
         self.lower_since = None;
+        let failed = self.failed.filter(|(_, at)| now.saturating_duration_since(*at) < FAILED_FOR);
+        let wanted = failed.map_or(wanted, |(rate, _)| wanted.min(rate / 100 * BELOW_FAILED));
         if !calm || wanted < limit.rate / 100 * (100 + WORTH) {
             self.raise_since = None;
             return;
@@ -300,6 +316,19 @@ mod tests {
         };
         let (first, last) = (ups(0, 100), ups(500, 600));
         assert!(last <= 2 && last < first, "{first} then {last}: {:?}", scene.changes);
+    }
+
+    #[test]
+    fn what_was_too_much_is_not_tried_again_at_once() {
+        let mut scene = Scene::new(1_000_000);
+        scene.path(20, 500_000);
+        let mut limits = scene.changes.iter().filter_map(|(at, limit)| Some((*at, (*limit)?)));
+        let (failed, too_much) = limits.find(|(_, limit)| *limit > 500_000).unwrap();
+        let again = scene
+            .changes
+            .iter()
+            .find(|(at, limit)| *at > failed && limit.is_some_and(|rate| rate >= too_much));
+        assert!(again.is_none(), "{:?}", scene.changes);
     }
 
     #[test]

@@ -55,8 +55,6 @@ pub(super) struct Flight {
     probed: Option<Instant>,
     /// Since when the path has had more than it takes, and what was acknowledged by then.
     busy: Option<(Instant, u64)>,
-    /// Whether the path has had less in between, so that what passed meanwhile is not all that it takes.
-    rested: bool,
     /// Bytes per second, and when they were last measured.
     rate: Option<(f64, Instant)>,
     hope: f64,
@@ -72,7 +70,6 @@ impl Default for Flight {
             min_rtt: Duration::ZERO,
             probed: None,
             busy: None,
-            rested: false,
             rate: None,
             hope: HOPE,
             blind: false,
@@ -105,16 +102,10 @@ impl Flight {
         }
     }
 
-    /// The path has taken everything: whatever is acknowledged from now on is what there was, not what it takes.
-    pub(super) fn rests(&mut self) {
-        self.rested = true;
-    }
-
     /// Measures what the path carries, after the kernel was asked. `is_busy` says that more would have been written if the
     /// path had taken it.
     pub(super) fn measure(&mut self, now: Instant, is_busy: bool) {
-        let rested = std::mem::replace(&mut self.rested, false);
-        let Some((since, acked)) = self.busy.filter(|_| !(rested && is_busy)) else {
+        let Some((since, acked)) = self.busy else {
             self.busy = is_busy.then_some((now, self.acked));
             return;
         };
@@ -303,18 +294,6 @@ mod tests {
         }
         flight.asked(at(start, 420), 42_000, false);
         assert!(flight.rate(at(start, 420)).unwrap() > 300_000.0);
-    }
-
-    #[test]
-    fn what_little_there_was_is_not_taken_for_what_the_path_takes() {
-        let start = Instant::now();
-        let mut flight = Flight::default();
-        flight.wrote(1_000_000, start, start);
-        for millis in (0..5_000).step_by(200) {
-            flight.asked(at(start, millis), millis, true);
-            flight.rests();
-        }
-        assert_eq!(flight.rate(at(start, 5_000)), None);
     }
 
     #[test]

@@ -215,9 +215,6 @@ impl<T> Governor<T> {
         if let Some(arrived) = self.taken.take() {
             self.flight.wrote(end, arrived, now);
         }
-        if self.is_idle() && self.flight.delay(now) <= self.max_delay() {
-            self.flight.rests();
-        }
     }
 
     /// Whether to ask the kernel: while something waits, or has been on its way for longer than a good path takes. A
@@ -235,9 +232,11 @@ impl<T> Governor<T> {
             self.flight.go_blind();
             return;
         };
+        let was_late = self.flight.delay(now) > self.max_delay();
         self.flight.probed(now, probe);
-        // What a path carries shows only while it gets as much as it takes.
-        let is_busy = self.is_waiting(now) || self.flight.delay(now) > self.max_delay();
+        // What a path carries shows only while it gets as much as it takes. What had been acknowledged by now was not late, only
+        // not asked about.
+        let is_busy = self.is_waiting(now) || was_late && self.flight.oldest().is_some();
         self.flight.measure(now, is_busy);
         self.carried = self.flight.rate(now).or(self.carried);
     }
