@@ -14,6 +14,7 @@ use tracing::debug;
 
 use super::counters::{Counters, Counts};
 use super::redundancy::Redundancy;
+use super::smoothing::Smoothing;
 use super::thinning::Thinning;
 use super::track::{Idle, Track, exchange};
 use super::wire::Sent;
@@ -74,6 +75,7 @@ pub(super) struct Egress {
     last_replay: Option<Instant>,
     thinning: Thinning,
     redundancy: Redundancy,
+    smoothing: Smoothing,
     counted: Counts,
 }
 
@@ -94,7 +96,16 @@ impl Egress {
             last_replay: None,
             thinning: Thinning::new(now),
             redundancy: Redundancy::default(),
+            smoothing: Smoothing::default(),
             counted: Counts::default(),
+        }
+    }
+
+    /// The viewer reports that it lost this fraction of its video, and the round trip.
+    pub(super) fn video_reported(&mut self, loss: f32, rtt: Option<Duration>, now: Instant) {
+        self.smoothing.reported(loss, rtt, self.thinning.is_limited(), now);
+        if let Some(video) = &mut self.video {
+            video.playout_delay = self.smoothing.delay();
         }
     }
 

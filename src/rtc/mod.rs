@@ -18,6 +18,7 @@ mod redundancy;
 mod sections;
 mod sessions;
 mod simulcast;
+mod smoothing;
 mod socket;
 mod thinning;
 mod track;

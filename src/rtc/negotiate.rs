@@ -218,7 +218,10 @@ fn extensions(flows: &[Flow]) -> ExtensionMap {
     for flow in flows {
         match flow {
             Flow::In => map.set(3, Extension::TransportSequenceNumber),
-            Flow::Out => map.set(2, Extension::AbsoluteSendTime),
+            Flow::Out => {
+                map.set(2, Extension::AbsoluteSendTime);
+                map.set(5, Extension::PlayoutDelay);
+            }
         }
     }
     map

@@ -391,6 +391,7 @@ impl Peer {
                 if let Some(loss) = stats.loss {
                     egress.reported(loss, now);
                     if is_video {
+                        egress.video_reported(loss, stats.rtt, now);
                         let sent = self.outgoing.iter().map(|(_, egress)| egress.wire_rate()).sum();
                         self.bandwidth.reported(Report { rtt: stats.rtt, loss, sent }, now);
                     }

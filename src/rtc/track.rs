@@ -10,8 +10,8 @@ use queqiao_media::rtp::Rewriter;
 use queqiao_media::time::{StreamTime, Ticks};
 use rand::Rng;
 use str0m::Rtc;
-use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::RtpWrite;
+use str0m::media::{MediaKind, MediaTime, Mid, Pt};
+use str0m::rtp::{ExtensionValues, RtpWrite};
 
 use super::negotiate::{payload_type, prepare_to_send, redundant_type};
 use super::wire::Wire;
@@ -20,6 +20,9 @@ use crate::hub::SourceId;
 /// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
 /// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
 const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
+
+/// What browsers bear by themselves, in hundredths of a second.
+const LONGEST_PLAYOUT_DELAY: u64 = 1_000;
 
 /// The numbers of sections that carry nothing at the moment. What they carry next goes on with them: the peer sees one
 /// RTP stream, and SRTP cannot begin anew.
@@ -49,6 +52,8 @@ pub(super) struct Track<const HZ: u32> {
     pub(super) last_source: Option<SourceId>,
     /// The latest packet, in the source's clock and on the stream's timeline.
     pub(super) last: Option<(Ticks<HZ>, StreamTime)>,
+    /// How long the peer is to hold what it gets at least, where that has to be told.
+    pub(super) playout_delay: Option<Duration>,
     /// What waits until the path has carried what went before it.
     pub(super) pacer: Pacer<(RtpWrite, usize)>,
     pub(super) wire: Wire,
@@ -78,6 +83,7 @@ impl<const HZ: u32> Track<HZ> {
             run: None,
             last_source: None,
             last: None,
+            playout_delay: None,
             pacer: Pacer::default(),
             wire: Wire::default(),
         }
@@ -144,11 +150,22 @@ impl<const HZ: u32> Track<HZ> {
         let wallclock = captured.checked_sub(WALLCLOCK_MARGIN).unwrap_or(captured).min(now);
         let write = RtpWrite::new(pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
             .marker(packet.marker)
-            .nackable(nackable);
+            .nackable(nackable)
+            .ext_vals(self.extensions());
         let bytes = packet.payload.len();
         if let Some((write, bytes)) = self.pacer.push((write, bytes), bytes, now) {
             self.let_out(write, bytes, rtc);
         }
+    }
+
+    fn extensions(&self) -> ExtensionValues {
+        let mut values = ExtensionValues::default();
+        if let Some(delay) = self.playout_delay {
+            let hundredths = u64::try_from(delay.as_millis() / 10).unwrap_or_default();
+            values.play_delay_min = Some(MediaTime::from_hundredths(hundredths));
+            values.play_delay_max = Some(MediaTime::from_hundredths(LONGEST_PLAYOUT_DELAY));
+        }
+        values
     }
 
     pub(super) fn let_out(&mut self, write: RtpWrite, bytes: usize, rtc: &mut Rtc) {

@@ -1,0 +1,102 @@
+//! How long a viewer should hold its pictures, so that those that are sent again come in time: the playout delay extension
+//! (<http://www.webrtc.org/experiments/rtp-hdrext/playout-delay>), which browsers take.
+//!
+//! A browser that only receives does not know the round trip, and shows pictures as they get whole: one packet in twenty lost
+//! makes every fifth picture late. The server knows what a retransmission takes.
+
+use std::time::{Duration, Instant};
+
+/// From this loss on a path is smoothed, with room for one retransmission.
+const SOME: f32 = 0.01;
+
+/// From this loss on a second one is needed as often. With less a picture that needs it comes a moment late, and nobody sees
+/// that.
+const MUCH: f32 = 0.10;
+
+/// The weight of the latest report: each is of a second, and of few packets.
+const WEIGHT: f32 = 0.3;
+
+/// What noticing a loss takes, and the next packet after it.
+const NOTICE: Duration = Duration::from_millis(60);
+
+/// The longest delay that smoothness is worth in a conversation.
+const LONGEST: Duration = Duration::from_millis(450);
+
+/// For how long after the last loss.
+const HOLD: Duration = Duration::from_secs(15);
+
+/// Of the delay that is in force, what it may change by without being told: steps of the extension are 10 ms.
+const GRAIN: Duration = Duration::from_millis(20);
+
+/// What one viewer is told.
+#[derive(Debug, Default)]
+pub(super) struct Smoothing {
+    loss: f32,
+    delay: Option<Duration>,
+    until: Option<Instant>,
+}
+
+impl Smoothing {
+    /// The viewer reports that it lost this fraction of a video, and the round trip. A path that is `narrow` has a queue
+    /// that makes both larger, and that is another's to empty.
+    pub(super) fn reported(&mut self, loss: f32, rtt: Option<Duration>, narrow: bool, now: Instant) {
+        self.loss += WEIGHT * (loss - self.loss);
+        let tries = match self.loss {
+            loss if loss >= MUCH => 2,
+            loss if loss >= SOME => 1,
+            _ => 0,
+        };
+        let expired = self.until.is_some_and(|until| until <= now);
+        if let Some(rtt) = rtt.filter(|_| tries > 0 && !narrow) {
+            let needed = (rtt * tries + NOTICE).min(LONGEST);
+            let before = self.delay.unwrap_or_default();
+            if expired || needed > before + GRAIN {
+                self.delay = Some(needed);
+            }
+            self.until = Some(now + HOLD);
+        } else if expired {
+            // Told as well: a browser keeps to what it was told last.
+            (self.delay, self.until) = (self.delay.map(|_| Duration::ZERO), None);
+        }
+    }
+
+    /// The least delay to tell with the next packet; none where nothing has to be told.
+    pub(super) fn delay(&self) -> Option<Duration> {
+        self.delay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Option<Duration> = Some(Duration::from_millis(100));
+
+    #[test]
+    fn pictures_are_held_for_as_many_retransmissions_as_the_loss_needs() {
+        let (mut smoothing, now) = (Smoothing::default(), Instant::now());
+        let mut told = |loss, rtt| {
+            (0..10).for_each(|_| smoothing.reported(loss, rtt, false, now));
+            smoothing.delay().map(|delay| delay.as_millis())
+        };
+        assert_eq!(told(0.0, RTT), None);
+        assert_eq!(told(0.02, None), None, "the round trip is not known");
+        assert_eq!(told(0.05, RTT), Some(160));
+        assert_eq!(told(0.15, RTT), Some(260));
+        assert_eq!(told(0.02, RTT), Some(260), "the worst of late counts");
+        assert_eq!(told(0.15, RTT.map(|rtt| rtt * 3)), Some(450), "and no longer than a conversation bears");
+    }
+
+    #[test]
+    fn a_path_that_is_good_again_is_told_so_and_a_narrow_one_is_not_smoothed() {
+        let (mut smoothing, start) = (Smoothing::default(), Instant::now());
+        smoothing.reported(0.3, RTT, true, start);
+        assert_eq!(smoothing.delay(), None);
+        smoothing.reported(0.05, RTT, false, start);
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(160)));
+        (0..20).for_each(|_| smoothing.reported(0.0, RTT, false, start + HOLD / 2));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(160)));
+        smoothing.reported(0.0, RTT, false, start + HOLD * 2);
+        assert_eq!(smoothing.delay(), Some(Duration::ZERO));
+    }
+}
