@@ -39,8 +39,8 @@ test('a browser behind 60 % of the bitrate hears everything, sees a live picture
   const wide = report(recording.skip(33), { fps: FPS });
   t.diagnostic(`wide: ${summary(wide)}`);
   await viewer.stop();
-  // A receiver that adapts its delay moves the sound a little.
-  const broken = before.beepGaps.filter((gap) => Math.abs(gap - 1) > 0.12);
+  // A receiver that adapts its delay moves the sound by as much as the queue grows and shrinks.
+  const broken = before.beepGaps.filter((gap) => Math.abs(gap - 1) > 0.3);
   assert.ok(before.steady > 0.95 && broken.length === 0, `the sound is broken: ${summary(before)}`);
   // Of each group of pictures, a second long, the beginning is shown.
   assert.ok(before.freeze < 2, 'the picture stands still');

@@ -16,8 +16,11 @@ const MUCH: f32 = 0.10;
 /// The weight of the latest report: each is of a second, and of few packets.
 const WEIGHT: f32 = 0.3;
 
-/// What noticing a loss takes, and the next packet after it.
-const NOTICE: Duration = Duration::from_millis(60);
+/// So many reports in a row have to tell of loss: what lasts shorter is a queue that overflows.
+const LASTING: u8 = 3;
+
+/// What noticing a loss takes: the next packet after it, which may be of the next picture, and the jitter of both ways.
+const NOTICE: Duration = Duration::from_millis(100);
 
 /// The longest delay that smoothness is worth in a conversation.
 const LONGEST: Duration = Duration::from_millis(450);
@@ -32,6 +35,8 @@ const GRAIN: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub(super) struct Smoothing {
     loss: f32,
+    /// Reports in a row that told of loss.
+    lasted: u8,
     delay: Option<Duration>,
     until: Option<Instant>,
 }
@@ -41,13 +46,15 @@ impl Smoothing {
     /// that makes both larger, and that is another's to empty.
     pub(super) fn reported(&mut self, loss: f32, rtt: Option<Duration>, narrow: bool, now: Instant) {
         self.loss += WEIGHT * (loss - self.loss);
+        self.lasted = if loss > 0.0 && !narrow { self.lasted.saturating_add(1) } else { 0 };
         let tries = match self.loss {
             loss if loss >= MUCH => 2,
             loss if loss >= SOME => 1,
             _ => 0,
         };
-        let expired = self.until.is_some_and(|until| until <= now);
-        if let Some(rtt) = rtt.filter(|_| tries > 0 && !narrow) {
+        let lasting = self.lasted >= LASTING;
+        let expired = narrow || self.until.is_some_and(|until| until <= now);
+        if let Some(rtt) = rtt.filter(|_| tries > 0 && lasting) {
             let needed = (rtt * tries + NOTICE).min(LONGEST);
             let before = self.delay.unwrap_or_default();
             if expired || needed > before + GRAIN {
@@ -81,9 +88,9 @@ mod tests {
         };
         assert_eq!(told(0.0, RTT), None);
         assert_eq!(told(0.02, None), None, "the round trip is not known");
-        assert_eq!(told(0.05, RTT), Some(160));
-        assert_eq!(told(0.15, RTT), Some(260));
-        assert_eq!(told(0.02, RTT), Some(260), "the worst of late counts");
+        assert_eq!(told(0.05, RTT), Some(200));
+        assert_eq!(told(0.15, RTT), Some(300));
+        assert_eq!(told(0.02, RTT), Some(300), "the worst of late counts");
         assert_eq!(told(0.15, RTT.map(|rtt| rtt * 3)), Some(450), "and no longer than a conversation bears");
     }
 
@@ -92,11 +99,17 @@ mod tests {
         let (mut smoothing, start) = (Smoothing::default(), Instant::now());
         smoothing.reported(0.3, RTT, true, start);
         assert_eq!(smoothing.delay(), None);
+        (0..2).for_each(|_| smoothing.reported(0.05, RTT, false, start));
+        assert_eq!(smoothing.delay(), None, "it may be a queue that overflows");
         smoothing.reported(0.05, RTT, false, start);
-        assert_eq!(smoothing.delay(), Some(Duration::from_millis(160)));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(200)));
         (0..20).for_each(|_| smoothing.reported(0.0, RTT, false, start + HOLD / 2));
-        assert_eq!(smoothing.delay(), Some(Duration::from_millis(160)));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(200)));
         smoothing.reported(0.0, RTT, false, start + HOLD * 2);
+        assert_eq!(smoothing.delay(), Some(Duration::ZERO));
+        (0..3).for_each(|_| smoothing.reported(0.05, RTT, false, start + HOLD * 2));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(200)));
+        smoothing.reported(0.3, RTT, true, start + HOLD * 2);
         assert_eq!(smoothing.delay(), Some(Duration::ZERO));
     }
 }

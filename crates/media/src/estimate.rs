@@ -23,8 +23,8 @@ const GROWTH: u64 = 108;
 const NEAR: u64 = 90;
 const CAREFUL_GROWTH: u64 = 104;
 
-/// An estimate that was at least so many percent of what is sent, and is less than so many at once, is no caution: receivers
-/// that are merely cautious estimate 85 % of what comes.
+/// An estimate that was at least so many percent of what gets through, and is less than so many at once, is no caution:
+/// receivers that are merely cautious estimate 85 % of what comes.
 const WAS_ENOUGH: u64 = 95;
 const IS_SHORT: u64 = 75;
 
@@ -66,8 +66,7 @@ pub struct PathEstimate {
     long: bool,
     /// When the path last showed a queue.
     queued: Option<Instant>,
-    /// What was sent, and what got through of it, by the report before.
-    sent: u64,
+    /// What got through by the report before.
     arrived: u64,
     reported: Option<Instant>,
     rtt: ShortestRtt,
@@ -77,7 +76,8 @@ impl PathEstimate {
     /// The receiver estimates that its path carries so many bit/s.
     pub fn estimated(&mut self, bits: u64, now: Instant) {
         let before = self.estimate.replace((bits, now));
-        let percent = |bits: u64| bits / self.sent.max(1).div_ceil(100);
+        // What is lost at random does not come, and says nothing of what the path carries.
+        let percent = |bits: u64| bits / self.arrived.max(1).div_ceil(100);
         let has_fallen = before.is_some_and(|(before, _)| percent(before) >= WAS_ENOUGH);
         let was_limited = self.get(now);
         self.carries = if has_fallen && percent(bits) < IS_SHORT && was_limited.is_none() {
@@ -94,7 +94,6 @@ impl PathEstimate {
         let carries = self.get(now);
         self.reported = Some(now);
         let (rtt, arrived) = (report.rtt, arrived(&report));
-        self.sent = report.sent;
         let carried = carried(std::mem::replace(&mut self.arrived, arrived), arrived);
         let queue = rtt.map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.rtt.with(rtt, now)));
         // One long round trip may be a radio that was busy with somebody else; a queue is still there a report later.
@@ -233,6 +232,11 @@ mod tests {
         path.estimated(1_000_000, start);
         path.estimated(600_000, start);
         assert_eq!(path.get(start), Some(600_000));
+        let mut lossy = PathEstimate::default();
+        lossy.reported(Report { loss: 0.15, ..report(GOOD, 1_000_000) }, start);
+        lossy.estimated(1_200_000, start);
+        lossy.estimated(720_000, start);
+        assert_eq!(lossy.get(start), None, "a cautious one, of what is left by chance");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::estimate::carried;
 
 /// More loss than this slows the sender down. Retransmission copes with less, and radio links lose as much at any rate.
-const TOO_MUCH: f32 = 0.20;
+const TOO_MUCH: f32 = 0.25;
 
 /// With less than this the sender grows.
 const LITTLE: f32 = 0.05;
