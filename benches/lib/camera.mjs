@@ -1,7 +1,6 @@
 /**
  * A camera and a microphone in front of an RTMP pusher: a bar-coded frame exactly when it is due, sound in pieces of a
- * few milliseconds. The tests' source makes the same picture and sound, but hands both over in lumps, which shows in
- * delays.
+ * few milliseconds. The tests' source makes the same picture and sound, without a pusher's timing of pictures.
  */
 import { CLOCK_MODULUS, FLASH_FRAMES, fill, paint, texture } from '../../tests/lib/barcode.mjs';
 import { synthesize } from '../../tests/lib/sound.mjs';
