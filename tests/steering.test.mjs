@@ -18,8 +18,8 @@ const WAIT_MS = 15_000;
 const PATH_KBPS = 450;
 /** How long a narrow path may show. */
 const SETTLE_MS = 8000;
-/** Steps up are 3 s apart. */
-const RISE_MS = 25_000;
+/** What was too much for the path is tried again 30 s later, and steps up are 3 s apart. */
+const RISE_MS = 40_000;
 
 /** @param {import('./lib/scope.mjs').Scope} scope @param {string} room a phone that publishes there, as `phone` */
 async function startPhone(scope, room) {

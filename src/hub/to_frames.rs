@@ -1,11 +1,15 @@
 //! Frames out of RTP: what RTMP and FLV players need of a WebRTC publisher.
+//!
+//! A track passes its jitter buffer, which puts it in order, and is held until the other packets' retransmissions would
+//! have come too: pictures when they are whole, sound before it is transcoded.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use queqiao_media::frame::{OpusPacket, RtpPacket};
+use queqiao_media::frame::{AccessUnit, OpusPacket, RtpPacket};
 use queqiao_media::layers::{Layer, LayerSet, PerLayer};
-use queqiao_media::rtp::{H264Depacketizer, Item, JitterBuffer, OpusReceiver, Pause, Unit, Waits};
+use queqiao_media::rtp::{H264Depacketizer, Hold, HoldLine, Item, JitterBuffer, OpusReceiver, Pause, Unit, Waits};
+use queqiao_media::timeline::Kind;
 use queqiao_transcode::OpusToAac;
 use tracing::{debug, warn};
 
@@ -21,6 +25,7 @@ struct Video {
 
 struct Audio {
     jitter: JitterBuffer<48_000>,
+    held: HoldLine<Item<48_000>>,
     receiver: OpusReceiver,
     pause: Pause,
     transcoder: Handle,
@@ -28,10 +33,7 @@ struct Audio {
 
 impl Audio {
     fn poll_timeout(&self) -> Option<Instant> {
-        match (self.jitter.poll_timeout(), self.pause.poll_timeout()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        [self.jitter.poll_timeout(), self.held.poll_timeout(), self.pause.poll_timeout()].into_iter().flatten().min()
     }
 }
 
@@ -39,6 +41,8 @@ impl Audio {
 pub(crate) struct ToFrames {
     source: Arc<Source>,
     video: PerLayer<Option<Video>>,
+    hold: Hold,
+    pictures: HoldLine<(Layer, AccessUnit)>,
     audio: Option<Audio>,
     opus: Vec<OpusPacket>,
     /// Set where no transcoder can be had, so that it is said once.
@@ -47,7 +51,15 @@ pub(crate) struct ToFrames {
 
 impl ToFrames {
     pub(crate) fn new(source: Arc<Source>) -> Self {
-        Self { source, video: PerLayer::default(), audio: None, opus: Vec::new(), silent: false }
+        Self {
+            source,
+            video: PerLayer::default(),
+            hold: Hold::default(),
+            pictures: HoldLine::default(),
+            audio: None,
+            opus: Vec::new(),
+            silent: false,
+        }
     }
 
     /// Takes a video packet of a layer. Returns whether a keyframe of it is needed to go on.
@@ -63,7 +75,9 @@ impl ToFrames {
             damaged: 0,
         });
         video.jitter.push(now, packet);
-        Self::poll_video(video, now, layer, &self.source)
+        let needs_keyframe = self.poll_video(now, layer);
+        self.let_go_pictures(now);
+        needs_keyframe
     }
 
     /// Takes an audio packet.
@@ -77,7 +91,7 @@ impl ToFrames {
         }
         if let Some(audio) = &mut self.audio {
             audio.jitter.push(now, packet);
-            Self::poll_audio(audio, now, &mut self.opus);
+            self.poll_audio(now);
         }
     }
 
@@ -86,22 +100,19 @@ impl ToFrames {
         let layers = self.video.iter().filter_map(|(_, video)| video.as_ref());
         let video = layers.filter_map(|video| video.jitter.poll_timeout());
         let audio = self.audio.as_ref().and_then(Audio::poll_timeout);
-        video.chain(audio).min()
+        video.chain(audio).chain(self.pictures.poll_timeout()).min()
     }
 
     /// Gives up on what is too late. Returns the layers of which a keyframe is needed to go on.
     pub(crate) fn poll(&mut self, now: Instant) -> LayerSet {
-        if let Some(audio) = &mut self.audio {
-            Self::poll_audio(audio, now, &mut self.opus);
-        }
-        let needs_keyframe = |layer: &Layer| {
-            let video = self.video.get_mut(*layer).as_mut();
-            video.is_some_and(|video| Self::poll_video(video, now, *layer, &self.source))
-        };
-        Layer::ALL.into_iter().filter(needs_keyframe).collect()
+        self.poll_audio(now);
+        let needing = Layer::ALL.into_iter().filter(|layer| self.poll_video(now, *layer)).collect();
+        self.let_go_pictures(now);
+        needing
     }
 
-    fn poll_video(video: &mut Video, now: Instant, layer: Layer, source: &Source) -> bool {
+    fn poll_video(&mut self, now: Instant, layer: Layer) -> bool {
+        let Some(video) = self.video.get_mut(layer) else { return false };
         while let Some(item) = video.jitter.poll(now) {
             match item {
                 Item::Packet(packet) => video.depacketizer.push(&packet),
@@ -111,7 +122,8 @@ impl ToFrames {
             while let Some(unit) = video.depacketizer.pull() {
                 match unit {
                     Unit::Picture(unit) => {
-                        source.push_layer(now, layer, Media::Video { unit, droppable: false });
+                        let hold = self.hold.came(Kind::Video, unit.dts, self.source.time_at(now));
+                        self.pictures.push((layer, unit), hold, now);
                     }
                     Unit::Damaged { .. } => {
                         video.damaged += 1;
@@ -125,11 +137,25 @@ impl ToFrames {
         video.depacketizer.needs_keyframe()
     }
 
-    fn poll_audio(audio: &mut Audio, now: Instant, opus: &mut Vec<OpusPacket>) {
+    fn let_go_pictures(&mut self, now: Instant) {
+        while let Some((layer, unit)) = self.pictures.pop(now) {
+            self.source.push_layer(now, layer, Media::Video { unit, droppable: false });
+        }
+    }
+
+    fn poll_audio(&mut self, now: Instant) {
+        let Some(audio) = &mut self.audio else { return };
         while let Some(item) = audio.jitter.poll(now) {
-            audio.receiver.push(item, opus);
-            let came = !opus.is_empty();
-            for packet in opus.drain(..) {
+            let hold = match &item {
+                Item::Packet(packet) => self.hold.came(Kind::Audio, packet.time, self.source.time_at(now)),
+                Item::Lost { .. } | Item::Restart => Duration::ZERO,
+            };
+            audio.held.push(item, hold, now);
+        }
+        while let Some(item) = audio.held.pop(now) {
+            audio.receiver.push(item, &mut self.opus);
+            let came = !self.opus.is_empty();
+            for packet in self.opus.drain(..) {
                 audio.transcoder.push(Input::Opus(packet));
             }
             if let Some((end, empty)) = audio.receiver.latest()
@@ -169,6 +195,7 @@ impl ToFrames {
         }))?;
         Some(Audio {
             jitter: JitterBuffer::new(Waits::AUDIO),
+            held: HoldLine::default(),
             receiver: OpusReceiver::default(),
             pause: Pause::default(),
             transcoder,

@@ -25,13 +25,24 @@ const GIVEN_AWAY: u64 = 92;
 pub(super) struct Bandwidth {
     estimate: PathEstimate,
     loss: LossLimit,
+    heard: Heard,
     paced: bool,
     next_review: Instant,
 }
 
+/// What the peer has said of its videos since the last review. It reports on each, and all of them share one path.
+#[derive(Default)]
+struct Heard {
+    rtt: Option<Duration>,
+    /// Bit/s that were sent, and how many of them were lost.
+    sent: f32,
+    lost: f32,
+    reports: u32,
+}
+
 impl Bandwidth {
     pub(super) fn new(now: Instant) -> Self {
-        Self { estimate: PathEstimate::default(), loss: LossLimit::default(), paced: false, next_review: now }
+        Self { estimate: PathEstimate::default(), loss: LossLimit::default(), heard: Heard::default(), paced: false, next_review: now }
     }
 
     /// The peer estimates that the path carries so many bit/s.
@@ -41,8 +52,19 @@ impl Bandwidth {
         self.next_review = now;
     }
 
-    /// The peer reports on what was sent to it.
-    pub(super) fn reported(&mut self, report: Report, now: Instant) {
+    /// The peer reports of one of its videos what was lost of so many bit/s, and the round trip.
+    pub(super) fn reported(&mut self, loss: f32, sent: u64, rtt: Option<Duration>) {
+        let sent = sent as f32;
+        self.heard.sent += sent;
+        self.heard.lost += sent * loss;
+        self.heard.rtt = self.heard.rtt.max(rtt);
+        self.heard.reports = self.heard.reports.saturating_add(1);
+    }
+
+    /// Takes in what was reported, of `sent` bit/s in all.
+    fn take_in(&mut self, sent: u64, now: Instant) {
+        let Heard { rtt, sent: of_videos, lost, .. } = std::mem::take(&mut self.heard);
+        let report = Report { rtt, loss: if of_videos > 0.0 { lost / of_videos } else { 0.0 }, sent };
         trace!(?report, "the peer's report");
         self.estimate.reported(report, now);
         self.loss.report(report.loss, report.sent, now);
@@ -63,6 +85,9 @@ impl Bandwidth {
 
     /// Shares out what the path carries, if it is time to.
     pub(super) fn review(&mut self, outgoing: &mut Slab<Egress>, now: Instant) {
+        if self.heard.reports > 0 {
+            self.take_in(outgoing.iter().map(|(_, egress)| egress.wire_rate()).sum(), now);
+        }
         if now < self.next_review {
             return;
         }

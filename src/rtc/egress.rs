@@ -133,7 +133,12 @@ impl Egress {
 
     /// Bit/s that go out, those that are sent again included.
     pub(super) fn wire_rate(&self) -> u64 {
-        self.sound() + self.video.as_ref().map_or(0, |video| video.wire.rate())
+        self.sound() + self.video_rate()
+    }
+
+    /// Bit/s of the video that go out, those that are sent again included.
+    pub(super) fn video_rate(&self) -> u64 {
+        self.video.as_ref().map_or(0, |video| video.wire.rate())
     }
 
     /// Bit/s of sound that go out.
@@ -445,6 +450,9 @@ impl Egress {
         }
         if track.run != Some((unit.source, unit.layer)) {
             track.start_run(unit.source, unit.layer, first);
+            // Sound of a publisher of RTP is passed on as it is.
+            self.smoothing.accompany(self.audio.is_some() && unit.index.is_some());
+            track.playout_delay = self.smoothing.delay();
         }
         for packet in unit.packets.iter() {
             track.write(packet, epoch, true, rtc, now);

@@ -7,6 +7,7 @@ mod directory;
 mod dtls;
 mod egress;
 mod ended;
+mod feedback;
 mod feeds;
 mod incoming;
 mod ingest;

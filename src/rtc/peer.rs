@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use queqiao_media::estimate::Report;
 use queqiao_media::layers::Layer;
 use queqiao_room::StreamKind;
 use slab::Slab;
@@ -20,6 +19,7 @@ use super::bandwidth::Bandwidth;
 use super::directory::SessionId;
 use super::egress::{Egress, Unplayable};
 use super::ended::Ended;
+use super::feedback::Feedback;
 use super::incoming::{self, Incoming};
 use super::ingest::Ingest;
 use super::negotiate::{Flow, Negotiated};
@@ -57,6 +57,7 @@ pub(super) struct Peer {
     /// Tracks of sections that carry nothing at the moment.
     idle: Idle,
     bandwidth: Bandwidth,
+    feedback: Feedback,
     /// Streams to subscribe this session to, for its worker.
     joins: Vec<(usize, Arc<Stream>)>,
     /// Streams that it receives no longer.
@@ -99,6 +100,7 @@ impl Peer {
             outgoing: Slab::new(),
             idle: Idle::default(),
             bandwidth: Bandwidth::new(now),
+            feedback: Feedback::default(),
             joins: Vec::new(),
             leaves: Vec::new(),
             catch_up: false,
@@ -293,7 +295,11 @@ impl Peer {
         loop {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => {
-                    socket.send(transmit.source.ip(), transmit.destination, transmit.contents);
+                    let (source, destination) = (transmit.source.ip(), transmit.destination);
+                    if self.feedback.repeats(&transmit.contents, now) {
+                        socket.send(source, destination, transmit.contents.to_vec().into());
+                    }
+                    socket.send(source, destination, transmit.contents);
                 }
                 Output::Event(event) => self.event(event, now, shared)?,
                 Output::Timeout(at) => {
@@ -380,6 +386,9 @@ impl Peer {
             Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => {
                 self.bandwidth.estimated(estimate.as_u64(), now);
             }
+            Event::MediaIngressStats(stats) => {
+                self.feedback.lost(stats.loss.unwrap_or_default(), now);
+            }
             Event::MediaEgressStats(stats) => {
                 let viewer = self.outgoing.iter_mut().find(|(_, egress)| egress.is_in(stats.mid));
                 let Some((_, egress)) = viewer else { return Ok(()) };
@@ -392,8 +401,7 @@ impl Peer {
                     egress.reported(loss, now);
                     if is_video {
                         egress.video_reported(loss, stats.rtt, now);
-                        let sent = self.outgoing.iter().map(|(_, egress)| egress.wire_rate()).sum();
-                        self.bandwidth.reported(Report { rtt: stats.rtt, loss, sent }, now);
+                        self.bandwidth.reported(loss, egress.video_rate(), stats.rtt);
                     }
                 }
             }

@@ -21,6 +21,9 @@ const HOLD: Duration = Duration::from_secs(15);
 /// Packets that are carried once more at most.
 const MOST: usize = 2;
 
+/// The most bytes of sound in a packet: with headers it stays below what paths carry in one piece.
+const LARGEST: usize = 1_100;
+
 /// What one viewer's sound carries once more.
 #[derive(Default)]
 pub(super) struct Redundancy {
@@ -54,7 +57,7 @@ impl Redundancy {
         if self.depth == 0 {
             return None;
         }
-        let blocks: SmallVec<[Redundant<'_>; MOST]> = self
+        let mut blocks: SmallVec<[Redundant<'_>; MOST]> = self
             .before
             .iter()
             .filter_map(|(time, payload)| {
@@ -62,6 +65,10 @@ impl Redundancy {
                 Some(Redundant { age, payload })
             })
             .collect();
+        let size = |blocks: &[Redundant<'_>]| blocks.iter().map(|block| block.payload.len()).sum::<usize>();
+        while !blocks.is_empty() && size(&blocks) + packet.payload.len() > LARGEST {
+            blocks.remove(0);
+        }
         let payload = Arc::from(with_redundancy(pt, &packet.payload, &blocks));
         drop(blocks);
         self.before.push((packet.rtp_time, Arc::clone(&packet.payload)));
@@ -79,13 +86,25 @@ mod tests {
     use super::*;
 
     fn packet(number: u8) -> RtpPacket<48_000> {
+        sized(number, 1)
+    }
+
+    fn sized(number: u8, bytes: usize) -> RtpPacket<48_000> {
         RtpPacket {
             seq: number.into(),
             rtp_time: AudioTicks::new(i64::from(number) * 960),
             time: StreamTime::ZERO,
             marker: false,
-            payload: Arc::from([number]),
+            payload: Arc::from(vec![number; bytes]),
         }
+    }
+
+    #[test]
+    fn what_would_make_a_packet_too_large_is_not_carried_once_more() {
+        let mut redundancy = Redundancy::default();
+        redundancy.reported(0.2, false, Instant::now());
+        let sizes = (0..4).filter_map(|number| redundancy.add(&sized(number, 500), 111));
+        assert_eq!(sizes.map(|payload| payload.len()).collect::<Vec<_>>(), [501, 1_005, 1_005, 1_005]);
     }
 
     #[test]

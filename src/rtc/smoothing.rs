@@ -25,6 +25,10 @@ const NOTICE: Duration = Duration::from_millis(100);
 /// The longest delay that smoothness is worth in a conversation.
 const LONGEST: Duration = Duration::from_millis(450);
 
+/// How long a browser holds sound that comes out of AAC: packets of 20 ms out of frames of 21 leave two at a time now and
+/// then. It gets its pictures to the same delay by itself, but takes a quarter of a minute for it.
+const SOUND: Duration = Duration::from_millis(70);
+
 /// For how long after the last loss.
 const HOLD: Duration = Duration::from_secs(15);
 
@@ -39,6 +43,8 @@ pub(super) struct Smoothing {
     lasted: u8,
     delay: Option<Duration>,
     until: Option<Instant>,
+    /// What is told without any loss.
+    least: Option<Duration>,
 }
 
 impl Smoothing {
@@ -67,9 +73,15 @@ impl Smoothing {
         }
     }
 
+    /// Whether there is sound, made of AAC, that the pictures are to be seen with.
+    pub(super) fn accompany(&mut self, sound: bool) {
+        // Told as well when the sound ends.
+        self.least = if sound { Some(SOUND) } else { self.least.map(|_| Duration::ZERO) };
+    }
+
     /// The least delay to tell with the next packet; none where nothing has to be told.
     pub(super) fn delay(&self) -> Option<Duration> {
-        self.delay
+        self.delay.max(self.least)
     }
 }
 

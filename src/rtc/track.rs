@@ -148,24 +148,16 @@ impl<const HZ: u32> Track<HZ> {
     ) {
         let captured = epoch + packet.time.to_duration();
         let wallclock = captured.checked_sub(WALLCLOCK_MARGIN).unwrap_or(captured).min(now);
-        let write = RtpWrite::new(pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
+        let mut write = RtpWrite::new(pt, seq.into(), time.wire(), wallclock, Arc::clone(&packet.payload))
             .marker(packet.marker)
-            .nackable(nackable)
-            .ext_vals(self.extensions());
+            .nackable(nackable);
+        if let Some(delay) = self.playout_delay {
+            write = write.ext_vals(to_hold(delay));
+        }
         let bytes = packet.payload.len();
         if let Some((write, bytes)) = self.pacer.push((write, bytes), bytes, now) {
             self.let_out(write, bytes, rtc);
         }
-    }
-
-    fn extensions(&self) -> ExtensionValues {
-        let mut values = ExtensionValues::default();
-        if let Some(delay) = self.playout_delay {
-            let hundredths = u64::try_from(delay.as_millis() / 10).unwrap_or_default();
-            values.play_delay_min = Some(MediaTime::from_hundredths(hundredths));
-            values.play_delay_max = Some(MediaTime::from_hundredths(LONGEST_PLAYOUT_DELAY));
-        }
-        values
     }
 
     pub(super) fn let_out(&mut self, write: RtpWrite, bytes: usize, rtc: &mut Rtc) {
@@ -173,6 +165,16 @@ impl<const HZ: u32> Track<HZ> {
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
             stream.write_rtp(write);
         }
+    }
+}
+
+/// Tells the peer how long to hold a picture at least.
+fn to_hold(delay: Duration) -> ExtensionValues {
+    let hundredths = u64::try_from(delay.as_millis() / 10).unwrap_or_default();
+    ExtensionValues {
+        play_delay_min: Some(MediaTime::from_hundredths(hundredths)),
+        play_delay_max: Some(MediaTime::from_hundredths(LONGEST_PLAYOUT_DELAY)),
+        ..ExtensionValues::default()
     }
 }
 

@@ -17,7 +17,10 @@ export const browserPlatform = {
     socket.addEventListener('message', ({ data }) => received(data));
     socket.addEventListener('close', () => closed());
     return {
-      send: (text) => socket.send(text),
+      // A browser says of a socket that closes, and is about to say so itself, that it can take nothing more: as an error.
+      send: (text) => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      },
       close: () => socket.close(),
     };
   },

@@ -31,6 +31,13 @@ pub const MAX_SKEW: StreamTime = StreamTime::new(3_000_000);
 /// lateness has crept up, and no burst will make up for it.
 const STALL: StreamTime = StreamTime::new(300_000);
 
+/// For how long the least delay is watched before the clock is followed from there: the first message seldom came as
+/// promptly as those after it, and bending the sound until it would have is heard more than what it gains.
+const FIRST_WATCH: StreamTime = StreamTime::new(4_000_000);
+
+/// How far from the arrival of its media a stream may stay for good. It is what mixed sound waits longer for.
+const MAX_OFFSET: StreamTime = StreamTime::new(300_000);
+
 /// The longest stretch for which the clock is followed at once: two waiting images of a phone in the background.
 const MAX_FOLLOWED: StreamTime = StreamTime::new(400_000);
 
@@ -57,8 +64,8 @@ pub struct LiveCounters {
 /// Maps the timestamps of an RTMP publisher to the stream's timeline, and keeps them at the server's clock.
 ///
 /// [`RtmpTimeline`] places a message by the publisher's clock. On top of that,
-/// - the drift of that clock is followed: the least delay of late, over both tracks, is brought to zero, by no more than
-///   1 ms a second;
+/// - the drift of that clock is followed: the least delay of late, over both tracks, is kept to what it was in the first
+///   seconds, by no more than 1 ms a second;
 /// - what comes more than [`MAX_LATENESS`] later than is usual for its track is [`Place::Late`], until the track is back
 ///   within [`LIVE_AGAIN`]. If lateness does not shrink by a quarter of the time that passes, or after [`MAX_HOLD`], the
 ///   path has become slower, and that is the usual from then on;
@@ -75,6 +82,10 @@ pub struct LiveClock {
     /// What is added to a time of `timeline`; none before the first message.
     shift: Option<StreamTime>,
     followed_at: StreamTime,
+    /// When the stream was put where it is; none before the first message and right after it was moved.
+    placed_at: Option<StreamTime>,
+    /// How much later than its place the promptest message came by the end of [`FIRST_WATCH`]; none before.
+    offset: Option<StreamTime>,
     tracks: PerKind<Track>,
     counters: LiveCounters,
 }
@@ -234,6 +245,7 @@ impl LiveClock {
     fn move_to(&mut self, kind: Kind, delay: StreamTime) {
         let by = delay - self.shift();
         self.shift = Some(delay);
+        (self.placed_at, self.offset) = (None, None);
         self.tracks.get_mut(kind).expect_delay(Some(delay));
         let other = self.tracks.get_mut(kind.other());
         other.expect_delay(other.usual.map(|usual| usual + by));
@@ -283,11 +295,20 @@ impl LiveClock {
         let both = [Kind::Audio, Kind::Video].map(|kind| self.tracks.get(kind).delays.get(now));
         if let Some(least) = both.into_iter().flatten().min() {
             let error = least - self.shift();
+            let offset = self.offset_at(now, error);
             // A pause is no time in which the clock was seen to drift.
             let elapsed = elapsed.min(MAX_FOLLOWED);
-            self.shift = Some(self.shift() + bounded(error, elapsed, DRIFT_PER_SECOND));
+            self.shift = Some(self.shift() + bounded(error - offset, elapsed, DRIFT_PER_SECOND));
         }
         self.followed_at = now;
+    }
+
+    /// The distance that is to be kept, where it is `error` now.
+    fn offset_at(&mut self, now: StreamTime, error: StreamTime) -> StreamTime {
+        if now - *self.placed_at.get_or_insert(now) < FIRST_WATCH {
+            return error;
+        }
+        *self.offset.get_or_insert(error.clamp(StreamTime::ZERO - MAX_OFFSET, MAX_OFFSET))
     }
 }
 

@@ -114,11 +114,27 @@ fn jitter_of_300_ms_read_five_times_a_second_holds_nothing_back() {
     // Now and then nothing moves for 300 ms.
     let jitter = |sent: i64| (sent + 20).max(sent / 1_700 * 1_700 + 320);
     let (outs, clock) = run(&messages(600_000), |sent| (jitter(sent) + 199) / 200 * 200);
-    assert!(outs.iter().any(|out| out.behind() > 450), "as late as that gets");
+    let behind = || outs.iter().map(Out::behind);
+    assert!(behind().max().unwrap() - behind().min().unwrap() > 450, "as late as that gets");
     assert_eq!(clock.counters().late, 0);
     assert_eq!((clock.counters().stalls, clock.counters().moves, clock.repairs()), (0, 0, 0));
     assert!(outs.iter().all(|out| (-400..=600).contains(&out.behind())));
     assert_never_back(&outs);
+}
+
+#[test]
+fn a_first_message_that_is_late_bends_nothing_that_comes_after_it() {
+    let (outs, _) = run(&messages(120_000), |sent| if sent < 100 { 220 } else { sent + 20 });
+    for out in outs.iter().skip(20) {
+        assert_eq!(out.time, Some(out.sent + 220), "at the pace of its own clock");
+    }
+}
+
+#[test]
+fn a_stream_that_began_much_too_late_comes_back_to_where_it_can_be_mixed() {
+    let (outs, _) = run(&messages(600_000), |sent| if sent < 100 { 520 } else { sent + 20 });
+    assert_eq!(outs[60].behind(), -500);
+    assert_eq!(outs.last().unwrap().behind(), -300);
 }
 
 #[test]

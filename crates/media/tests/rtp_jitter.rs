@@ -54,7 +54,7 @@ fn ms(count: u64) -> Duration {
 
 /// A wait that nothing changes.
 const fn exactly(wait: Duration) -> Waits {
-    Waits { least: wait, most: wait, first: wait, share: 1.0 }
+    Waits { least: wait, most: wait, first: wait, share: 1.0, repairs: 1 }
 }
 
 #[test]

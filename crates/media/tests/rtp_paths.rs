@@ -182,7 +182,7 @@ fn video_is_repaired_at_any_round_trip_and_waits_no_longer_than_that_takes() {
             let limit = if round_trip < 300 { 0.002 } else { 0.001 + 1.5 * loss.powi(3) };
             assert!(left < limit, "{left} of {loss} is left at {round_trip} ms: {outcome:?}");
             // A burst is asked for when it ends; what is lost again is asked for again.
-            let repairs = 3 * (round_trip + jitter) + 10 * burst as u64 * 4 + 60;
+            let repairs = 4 * (round_trip + jitter + 10) + 10 * burst as u64 * 4 + 60;
             assert!(outcome.wait <= ms(repairs), "{round_trip} ms, {loss}: {outcome:?}");
             assert!(outcome.worst_delay <= Waits::VIDEO.most, "{round_trip} ms, {loss}: {outcome:?}");
         }

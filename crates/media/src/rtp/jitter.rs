@@ -18,6 +18,9 @@ pub struct Waits {
     pub first: Duration,
     /// The share of missing packets, of those that come at all, to wait for.
     pub share: f32,
+    /// To wait at least so many times as long as half of them take: what is sent again may be lost again, more often than
+    /// was seen yet.
+    pub repairs: u32,
 }
 
 impl Waits {
@@ -30,7 +33,10 @@ impl Waits {
         most: Duration::from_millis(700),
         // A NACK, its retransmission at a round trip of 100 ms, and one repetition.
         first: Duration::from_millis(200),
-        share: 0.99,
+        // At 5 % loss five packets a second are waited for, and each that is given up costs half a second.
+        share: 0.998,
+        // At 5 % loss both ways every tenth try fails.
+        repairs: 4,
     };
 
     /// Sound. What comes out is heard in order whenever it comes, by players with buffers of their own.
@@ -42,6 +48,8 @@ impl Waits {
         // A NACK that the next packet causes, and its retransmission at a round trip of 80 ms.
         first: Duration::from_millis(100),
         share: 0.99,
+        // Concealment is better than a long wait.
+        repairs: 1,
     };
 }
 
@@ -53,6 +61,9 @@ const MEMORY: f32 = 200.0;
 
 /// What the first wait counts for, in such packets.
 const FIRST_WEIGHT: f32 = 4.0;
+
+/// How many missing packets have to come before it is known how long half of them take.
+const KNOWN: u32 = 4;
 
 /// The share of missing packets that have to come for waiting to be worth its delay. Without retransmission, all that
 /// comes late was overtaken.
@@ -118,6 +129,8 @@ pub struct JitterBuffer<const HZ: u32> {
     lateness: Lateness,
     /// The share of missing packets that came after all.
     repaired: f32,
+    /// How many have come, up to [`KNOWN`].
+    seen: u32,
     /// The sequence number that is to come out next.
     next: Option<u64>,
     waiting: BTreeMap<u64, Waiting<HZ>>,
@@ -159,6 +172,7 @@ impl<const HZ: u32> JitterBuffer<HZ> {
             waits,
             lateness: Lateness::new(MEMORY, first, FIRST_WEIGHT),
             repaired: 1.0,
+            seen: 0,
             next: None,
             waiting: BTreeMap::new(),
             bytes: 0,
@@ -175,7 +189,9 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         if self.repaired < WORTH_WAITING {
             return self.waits.least;
         }
-        (self.lateness.quantile(self.waits.share) + HEADROOM).clamp(self.waits.least, self.waits.most)
+        let repairs = if self.seen < KNOWN { 0 } else { self.waits.repairs };
+        let tries = self.lateness.quantile(0.5) * repairs;
+        (self.lateness.quantile(self.waits.share).max(tries) + HEADROOM).clamp(self.waits.least, self.waits.most)
     }
 
     /// Takes a packet that arrived at `now`.
@@ -262,6 +278,7 @@ impl<const HZ: u32> JitterBuffer<HZ> {
 
     fn learn(&mut self, late: Duration) {
         self.lateness.observe(late);
+        self.seen = (self.seen + 1).min(KNOWN);
     }
 
     fn learn_share(&mut self, came: f32) {

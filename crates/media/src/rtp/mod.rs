@@ -4,6 +4,7 @@
 //! A sent track passes [`H264Packetizer`] once, then one [`Rewriter`] for every viewer.
 
 mod depacketize;
+mod hold;
 mod jitter;
 mod keyframe;
 mod lateness;
@@ -14,6 +15,7 @@ pub mod red;
 mod rewrite;
 
 pub use depacketize::{Counters as DepacketizerCounters, Damage, H264Depacketizer, Unit};
+pub use hold::{Hold, HoldLine};
 pub use jitter::{Counters as JitterCounters, Item, JitterBuffer, Waits};
 pub use keyframe::{begins_keyframe, is_droppable};
 pub use opus::OpusReceiver;

@@ -1,0 +1,201 @@
+//! How long to hold media that came, so that what is lost and sent again still finds its place.
+//!
+//! Players of RTMP play by timestamps, out of a buffer that holds as much as one retransmission takes. What needs two stops
+//! them. Where that happens all media are held back a little, picture and sound alike: the buffer is then never empty.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::lateness::Lateness;
+use crate::drift::{RecentMinimum, bounded};
+use crate::time::StreamTime;
+use crate::timeline::Kind;
+
+/// What players hold by themselves at least: the smallest buffer that WeChat recommends for calls.
+const PLAYER: Duration = Duration::from_millis(200);
+
+/// The longest time that anything is held: two retransmissions more than players bear, at a round trip of 150 ms.
+const MOST: Duration = Duration::from_millis(300);
+
+/// What comes so much later than usual waited for the path to come back, not for a retransmission. No buffer of a
+/// conversation makes up for that.
+const STALL: Duration = Duration::from_millis(600);
+
+/// The share that is to be in time. Each that is not is a freeze of some 200 ms, and those may be a hundredth of the time.
+const SHARE: f32 = 0.999;
+
+/// The memory of each track, in pictures or packets: one that was late counts for twenty seconds.
+const AUDIO_MEMORY: f32 = 900.0;
+const VIDEO_MEMORY: f32 = 600.0;
+
+/// How fast less is held again, per second: players make up for it by playing that much faster.
+const SHRINK: StreamTime = StreamTime::new(20_000);
+
+/// Learns how late the media of one publisher come, over both tracks.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// The least delay of late: the time of the stream has an offset to when things arrive.
+    least: RecentMinimum,
+    audio: Lateness,
+    video: Lateness,
+    held: StreamTime,
+    followed_at: Option<StreamTime>,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self {
+            least: RecentMinimum::default(),
+            audio: Lateness::new(AUDIO_MEMORY, Duration::ZERO, 0.0),
+            video: Lateness::new(VIDEO_MEMORY, Duration::ZERO, 0.0),
+            held: StreamTime::ZERO,
+            followed_at: None,
+        }
+    }
+}
+
+impl Hold {
+    /// Something that belongs to `time` of the stream is there, whole and in order, at `now`. Returns how long to hold it.
+    pub fn came(&mut self, kind: Kind, time: StreamTime, now: StreamTime) -> Duration {
+        let delay = now - time;
+        self.least.push(now, delay);
+        let late = delay - self.least.get(now).unwrap_or(delay);
+        if late.to_duration() < STALL {
+            match kind {
+                Kind::Audio => self.audio.observe(late.to_duration()),
+                Kind::Video => self.video.observe(late.to_duration()),
+            }
+        }
+        self.follow(now);
+        (self.held - late).to_duration()
+    }
+
+    /// More is held at once, less by and by.
+    fn follow(&mut self, now: StreamTime) {
+        let needed = self.audio.quantile(SHARE).max(self.video.quantile(SHARE));
+        let target = StreamTime::from_duration(needed.saturating_sub(PLAYER).min(MOST));
+        let elapsed = now - self.followed_at.replace(now).unwrap_or(now);
+        self.held = target.max(self.held + bounded(target - self.held, elapsed, SHRINK));
+    }
+}
+
+/// The most that one line holds: [`MOST`] of a thousand packets a second, with room.
+const MAX_HELD: usize = 512;
+
+/// What is held, in order.
+#[derive(Debug)]
+pub struct HoldLine<T> {
+    items: VecDeque<(Instant, T)>,
+}
+
+impl<T> Default for HoldLine<T> {
+    fn default() -> Self {
+        Self { items: VecDeque::new() }
+    }
+}
+
+impl<T> HoldLine<T> {
+    /// Holds an item for so long, and at least until all before it are let go.
+    pub fn push(&mut self, item: T, hold: Duration, now: Instant) {
+        self.items.push_back((now + hold, item));
+    }
+
+    /// The next item that is held no longer, also because it makes room.
+    pub fn pop(&mut self, now: Instant) -> Option<T> {
+        self.poll_timeout().filter(|due| *due <= now || self.items.len() > MAX_HELD)?;
+        self.items.pop_front().map(|(_, item)| item)
+    }
+
+    /// When [`pop`](Self::pop) has something.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.items.front().map(|(due, _)| *due)
+    }
+
+    /// Drops what is held.
+    pub fn clear(&mut self) {
+        self.items.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(count: i64) -> StreamTime {
+        StreamTime::new(count * 1_000)
+    }
+
+    /// A call of so many seconds, of 15 pictures and 50 packets of sound each, whose pictures are as late as `late` says, by
+    /// their number. Returns for each picture when it is let go, in ms after its time.
+    fn call(hold: &mut Hold, from: i64, seconds: i64, late: impl Fn(i64) -> i64) -> Vec<i64> {
+        let mut out = Vec::new();
+        for tick in from * 300..(from + seconds) * 300 {
+            let time = StreamTime::new(tick * 1_000_000 / 300);
+            if tick % 6 == 0 {
+                hold.came(Kind::Audio, time, time + ms(40));
+            }
+            if tick % 20 == 0 {
+                let late = late(tick / 20);
+                let held = hold.came(Kind::Video, time, time + ms(50 + late));
+                out.push(50 + late + i64::try_from(held.as_millis()).unwrap());
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn a_good_path_holds_nothing_nor_does_one_that_players_bear() {
+        let mut hold = Hold::default();
+        assert!(call(&mut hold, 0, 30, |n| n % 3).iter().all(|at| *at <= 52));
+        let bearable = call(&mut hold, 30, 30, |n| if n % 7 == 0 { 140 } else { 0 });
+        assert!(bearable.iter().all(|at| *at == 50 || *at == 190));
+    }
+
+    #[test]
+    fn what_players_do_not_bear_holds_all_the_others_until_then() {
+        let mut hold = Hold::default();
+        let out = call(&mut hold, 0, 60, |n| if n % 60 == 30 { 280 } else { 0 });
+        assert_eq!(out[31..].iter().filter(|at| **at == 330).count(), 14);
+        let (least, most) = (out[31..].iter().min().unwrap(), out[31..].iter().max().unwrap());
+        // A class is 10 ms, and the offset of the sound 10 ms less than that of the pictures.
+        assert!(most - least <= 200 && *least >= 130, "{least} to {most}");
+    }
+
+    #[test]
+    fn what_is_not_needed_any_more_is_given_back_slowly() {
+        let mut hold = Hold::default();
+        call(&mut hold, 0, 30, |n| if n % 10 == 0 { 400 } else { 0 });
+        let out = call(&mut hold, 30, 600, |_| 0);
+        assert!(out[0] > 200, "{}", out[0]);
+        assert!(out.windows(2).all(|pair| pair[0] - pair[1] <= 2));
+        assert_eq!(out.last(), Some(&50));
+    }
+
+    #[test]
+    fn a_path_that_stood_still_is_no_reason_and_no_reason_holds_longer_than_the_longest() {
+        let mut hold = Hold::default();
+        let out = call(&mut hold, 0, 30, |n| if (200..230).contains(&n) { 1_000 } else { 0 });
+        assert_eq!(out.iter().filter(|at| **at == 50).count(), 420);
+        let mut hold = Hold::default();
+        let out = call(&mut hold, 0, 30, |n| if n % 2 == 0 { 590 } else { 0 });
+        assert!(out.iter().skip(1).step_by(2).all(|at| *at <= 40 + 300), "{out:?}");
+    }
+
+    #[test]
+    fn a_line_keeps_order_and_makes_room() {
+        let start = Instant::now();
+        let mut line = HoldLine::default();
+        line.push(1, Duration::from_millis(20), start);
+        line.push(2, Duration::ZERO, start);
+        assert_eq!((line.pop(start), line.poll_timeout()), (None, Some(start + Duration::from_millis(20))));
+        let later = start + Duration::from_millis(20);
+        assert_eq!((line.pop(later), line.pop(later), line.pop(later)), (Some(1), Some(2), None));
+        for n in 0..MAX_HELD {
+            line.push(n, Duration::from_secs(1), start);
+            assert_eq!(line.pop(start), None);
+        }
+        line.push(MAX_HELD, Duration::from_secs(1), start);
+        assert_eq!((line.pop(start), line.pop(start)), (Some(0), None));
+    }
+}
