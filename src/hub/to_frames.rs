@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use queqiao_media::frame::{AccessUnit, OpusPacket, RtpPacket};
 use queqiao_media::layers::{Layer, LayerSet, PerLayer};
-use queqiao_media::rtp::{H264Depacketizer, Hold, HoldLine, Item, JitterBuffer, OpusReceiver, Pause, Unit, Waits};
+use queqiao_media::rtp::{
+    H264Depacketizer, Hold, HoldLine, Item, JitterBuffer, OpusReceiver, Pause, Unit, Waits,
+};
 use queqiao_media::timeline::Kind;
 use queqiao_transcode::OpusToAac;
 use tracing::{debug, warn};
@@ -33,7 +35,10 @@ struct Audio {
 
 impl Audio {
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.jitter.poll_timeout(), self.held.poll_timeout(), self.pause.poll_timeout()].into_iter().flatten().min()
+        [self.jitter.poll_timeout(), self.held.poll_timeout(), self.pause.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

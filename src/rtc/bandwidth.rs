@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use queqiao_media::allocation::divide;
 use queqiao_media::estimate::{PathEstimate, Report};
-use queqiao_media::loss::LossLimit;
 use slab::Slab;
 use smallvec::SmallVec;
 use tracing::trace;
@@ -24,9 +23,10 @@ const GIVEN_AWAY: u64 = 92;
 /// The bandwidth of one session.
 pub(super) struct Bandwidth {
     estimate: PathEstimate,
-    loss: LossLimit,
     heard: Heard,
     paced: bool,
+    /// Whether a video is thinned.
+    limited: bool,
     next_review: Instant,
 }
 
@@ -42,7 +42,13 @@ struct Heard {
 
 impl Bandwidth {
     pub(super) fn new(now: Instant) -> Self {
-        Self { estimate: PathEstimate::default(), loss: LossLimit::default(), heard: Heard::default(), paced: false, next_review: now }
+        Self {
+            estimate: PathEstimate::default(),
+            heard: Heard::default(),
+            paced: false,
+            limited: false,
+            next_review: now,
+        }
     }
 
     /// The peer estimates that the path carries so many bit/s.
@@ -64,18 +70,15 @@ impl Bandwidth {
     /// Takes in what was reported, of `sent` bit/s in all.
     fn take_in(&mut self, sent: u64, now: Instant) {
         let Heard { rtt, sent: of_videos, lost, .. } = std::mem::take(&mut self.heard);
-        let report = Report { rtt, loss: if of_videos > 0.0 { lost / of_videos } else { 0.0 }, sent };
+        let loss = if of_videos > 0.0 { lost / of_videos } else { 0.0 };
+        let report = Report { rtt, loss, sent, thinned: self.limited };
         trace!(?report, "the peer's report");
-        self.estimate.reported(report, now);
-        self.loss.report(report.loss, report.sent, now);
+        self.estimate.reported(&report, now);
     }
 
     /// What the path carries, in bit/s, if there is reason to think that this matters.
     pub(super) fn estimate(&self, now: Instant) -> Option<u64> {
-        match (self.estimate.get(now), self.loss.get(now)) {
-            (Some(estimate), Some(limit)) => Some(estimate.min(limit)),
-            (estimate, limit) => estimate.or(limit),
-        }
+        self.estimate.get(now)
     }
 
     /// Whether packets may wait for their pace.
@@ -106,17 +109,16 @@ impl Bandwidth {
         let shares = budget.map(|budget| divide(budget, &wanted));
         // Until what was lost is sent again there is less for new ones.
         let present = budget.map(|budget| divide(budget.saturating_sub(again.min(budget / 2)), &wanted));
-        let mut limited = false;
+        self.limited = false;
         self.paced = estimate.is_some();
         let videos = outgoing.iter_mut().filter(|(_, egress)| egress.demand().is_some());
         for (index, (_, egress)) in videos.enumerate() {
             let of = |shares: &Option<Vec<u64>>| shares.as_ref()?.get(index).copied();
-            limited |= egress.grant(of(&shares), of(&present), now);
+            self.limited |= egress.grant(of(&shares), of(&present), now);
             self.paced |= egress.poll_timeout().is_some();
         }
-        if !limited {
+        if !self.limited {
             self.estimate.release(now);
-            self.loss.release(now);
         }
     }
 }

@@ -111,7 +111,10 @@ impl Egress {
 
     /// The viewer reports that it lost this fraction of a track.
     pub(super) fn reported(&mut self, loss: f32, now: Instant) {
-        self.stream().note_loss(loss, now);
+        // Whoever gets sound more than once needs no encoder that spends bits on loss, of which all others hear less.
+        if self.audio.as_ref().is_some_and(|audio| audio.red.is_none()) {
+            self.stream().note_loss(loss, now);
+        }
         self.redundancy.reported(loss, self.thinning.is_limited(), now);
     }
 
@@ -172,15 +175,17 @@ impl Egress {
 
     /// When the next packet may leave that waits.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.video.as_ref().and_then(|video| video.pacer.poll_timeout())
+        let video = self.video.as_ref().and_then(Track::poll_timeout);
+        video.into_iter().chain(self.audio.as_ref().and_then(Track::poll_timeout)).min()
     }
 
     /// Lets packets leave whose time has come.
     pub(super) fn timeout(&mut self, now: Instant, rtc: &mut Rtc) {
         if let Some(video) = &mut self.video {
-            while let Some((write, bytes)) = video.pacer.poll(now) {
-                video.let_out(write, bytes, rtc);
-            }
+            video.timeout(now, rtc);
+        }
+        if let Some(audio) = &mut self.audio {
+            audio.timeout(now, rtc);
         }
     }
 
@@ -376,6 +381,7 @@ impl Egress {
                 RtpUnit::Video(video) => written |= self.write_video(video, epoch, rtc, now)?,
                 RtpUnit::Audio { source, packet } => {
                     if let Some(track) = &mut self.audio {
+                        track.hold = self.smoothing.sound(now);
                         if track.run.is_none_or(|(running, _)| running != *source) {
                             track.start_run(*source, Layer::High, packet);
                         }

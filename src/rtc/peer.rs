@@ -64,6 +64,8 @@ pub(super) struct Peer {
     leaves: Vec<usize>,
     /// Whether one of `outgoing` wants to be caught up.
     catch_up: bool,
+    /// Whether packets wait in one of `outgoing`.
+    holds: bool,
     addresses: SmallVec<[SocketAddr; MAX_ADDRESSES]>,
     path: Path,
     disconnected_since: Option<Instant>,
@@ -104,6 +106,7 @@ impl Peer {
             joins: Vec::new(),
             leaves: Vec::new(),
             catch_up: false,
+            holds: false,
             addresses: SmallVec::new(),
             path: Path::default(),
             disconnected_since: None,
@@ -129,7 +132,7 @@ impl Peer {
             due = due.min(deadline);
         }
         due = self.negotiation.deadline().map_or(due, |at| due.min(at));
-        if self.bandwidth.is_paced() {
+        if self.holds || self.bandwidth.is_paced() {
             let paced = self.outgoing.iter().filter_map(|(_, egress)| egress.poll_timeout()).min();
             due = paced.map_or(due, |at| due.min(at));
         }
@@ -201,9 +204,11 @@ impl Peer {
         for ingest in self.incoming.iter_mut().filter_map(|incoming| incoming.ingest.as_mut()) {
             ingest.timeout(now, &mut self.rtc);
         }
-        if self.bandwidth.is_paced() {
+        if self.holds || self.bandwidth.is_paced() {
+            self.holds = false;
             for (_, egress) in &mut self.outgoing {
                 egress.timeout(now, &mut self.rtc);
+                self.holds |= egress.poll_timeout().is_some();
             }
         }
         incoming::tell_layers(&mut self.incoming, &self.id, &self.notices);
@@ -265,7 +270,9 @@ impl Peer {
     /// Queues what a feed delivered. [`Peer::flush`] sends it. Returns whether there is something to send.
     pub(super) fn write(&mut self, index: usize, units: &[RtpUnit], now: Instant) -> Result<bool, Ended> {
         let Some(egress) = self.outgoing.get_mut(index) else { return Ok(false) };
-        match egress.write(units, &mut self.rtc, now) {
+        let written = egress.write(units, &mut self.rtc, now);
+        self.holds |= egress.poll_timeout().is_some();
+        match written {
             Ok(written) => Ok(written),
             Err(Unplayable) => self.unplayable(index, now).map(|()| true),
         }

@@ -2,15 +2,15 @@
 //! (<http://www.webrtc.org/experiments/rtp-hdrext/playout-delay>), which browsers take.
 //!
 //! A browser that only receives does not know the round trip, and shows pictures as they get whole: one packet in twenty lost
-//! makes every fifth picture late. The server knows what a retransmission takes.
+//! makes every fifth picture late. The server knows what a retransmission takes, and sends the sound as much later.
 
 use std::time::{Duration, Instant};
 
 /// From this loss on a path is smoothed, with room for one retransmission.
 const SOME: f32 = 0.01;
 
-/// From this loss on a second one is needed as often. With less a picture that needs it comes a moment late, and nobody sees
-/// that.
+/// From this loss on there is room for three: every fourth try fails. With less a picture that needs a second one comes a
+/// moment late, and nobody sees that.
 const MUCH: f32 = 0.10;
 
 /// The weight of the latest report: each is of a second, and of few packets.
@@ -29,6 +29,12 @@ const LONGEST: Duration = Duration::from_millis(450);
 /// then. It gets its pictures to the same delay by itself, but takes a quarter of a minute for it.
 const SOUND: Duration = Duration::from_millis(70);
 
+/// How long it holds sound on a path that loses and delays packets: it waits for the redundant ones.
+const SOUND_OF_LOSSY: Duration = Duration::from_millis(130);
+
+/// By how much the sound is moved, in percent of the time that passes: as much slower or faster speech is not noticed.
+const SOUND_PACE: u32 = 5;
+
 /// For how long after the last loss.
 const HOLD: Duration = Duration::from_secs(15);
 
@@ -45,6 +51,9 @@ pub(super) struct Smoothing {
     until: Option<Instant>,
     /// What is told without any loss.
     least: Option<Duration>,
+    /// For how long sound is held here, and since when.
+    sound: Duration,
+    moved: Option<Instant>,
 }
 
 impl Smoothing {
@@ -54,7 +63,7 @@ impl Smoothing {
         self.loss += WEIGHT * (loss - self.loss);
         self.lasted = if loss > 0.0 && !narrow { self.lasted.saturating_add(1) } else { 0 };
         let tries = match self.loss {
-            loss if loss >= MUCH => 2,
+            loss if loss >= MUCH => 3,
             loss if loss >= SOME => 1,
             _ => 0,
         };
@@ -83,6 +92,18 @@ impl Smoothing {
     pub(super) fn delay(&self) -> Option<Duration> {
         self.delay.max(self.least)
     }
+
+    /// For how long to hold sound before it is sent, so that it is heard with pictures that are held. A browser does so by
+    /// itself, but takes a quarter of a minute for it.
+    pub(super) fn sound(&mut self, now: Instant) -> Duration {
+        let target = self.delay.unwrap_or_default().saturating_sub(SOUND_OF_LOSSY);
+        let since = self.moved.replace(now).unwrap_or(now);
+        if self.sound != target {
+            let most = now.saturating_duration_since(since) * SOUND_PACE / 100;
+            self.sound = target.clamp(self.sound.saturating_sub(most), self.sound + most);
+        }
+        self.sound
+    }
 }
 
 #[cfg(test)]
@@ -101,9 +122,21 @@ mod tests {
         assert_eq!(told(0.0, RTT), None);
         assert_eq!(told(0.02, None), None, "the round trip is not known");
         assert_eq!(told(0.05, RTT), Some(200));
-        assert_eq!(told(0.15, RTT), Some(300));
-        assert_eq!(told(0.02, RTT), Some(300), "the worst of late counts");
+        assert_eq!(told(0.15, RTT), Some(400));
+        assert_eq!(told(0.02, RTT), Some(400), "the worst of late counts");
         assert_eq!(told(0.15, RTT.map(|rtt| rtt * 3)), Some(450), "and no longer than a conversation bears");
+    }
+
+    #[test]
+    fn sound_follows_the_pictures_unnoticed() {
+        let (mut smoothing, start) = (Smoothing::default(), Instant::now());
+        (0..10).for_each(|_| smoothing.reported(0.05, RTT, false, start));
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let mut held = |millis: u64| smoothing.sound(at(millis)).as_millis();
+        assert_eq!([0, 20, 1_000, 1_400, 9_000].map(&mut held), [0, 1, 50, 70, 70]);
+        smoothing.reported(0.3, RTT, true, at(9_000));
+        let mut held = |millis: u64| smoothing.sound(at(millis)).as_millis();
+        assert_eq!([10_000, 20_000].map(&mut held), [20, 0]);
     }
 
     #[test]

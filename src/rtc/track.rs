@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use queqiao_media::frame::RtpPacket;
 use queqiao_media::layers::Layer;
 use queqiao_media::pace::Pacer;
-use queqiao_media::rtp::Rewriter;
+use queqiao_media::rtp::{HoldLine, Rewriter};
 use queqiao_media::time::{StreamTime, Ticks};
 use rand::Rng;
 use str0m::Rtc;
@@ -56,6 +56,9 @@ pub(super) struct Track<const HZ: u32> {
     pub(super) playout_delay: Option<Duration>,
     /// What waits until the path has carried what went before it.
     pub(super) pacer: Pacer<(RtpWrite, usize)>,
+    /// For how long packets are held before that, and those that are.
+    pub(super) hold: Duration,
+    held: HoldLine<(RtpWrite, usize)>,
     pub(super) wire: Wire,
 }
 
@@ -85,6 +88,8 @@ impl<const HZ: u32> Track<HZ> {
             last: None,
             playout_delay: None,
             pacer: Pacer::default(),
+            hold: Duration::ZERO,
+            held: HoldLine::default(),
             wire: Wire::default(),
         }
     }
@@ -155,12 +160,31 @@ impl<const HZ: u32> Track<HZ> {
             write = write.ext_vals(to_hold(delay));
         }
         let bytes = packet.payload.len();
-        if let Some((write, bytes)) = self.pacer.push((write, bytes), bytes, now) {
+        if !self.hold.is_zero() || self.held.poll_timeout().is_some() {
+            self.held.push((write, bytes), self.hold, now);
+        } else if let Some((write, bytes)) = self.pacer.push((write, bytes), bytes, now) {
             self.let_out(write, bytes, rtc);
         }
     }
 
-    pub(super) fn let_out(&mut self, write: RtpWrite, bytes: usize, rtc: &mut Rtc) {
+    /// When [`timeout`](Self::timeout) is due.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.held.poll_timeout().into_iter().chain(self.pacer.poll_timeout()).min()
+    }
+
+    /// Lets packets leave whose time has come.
+    pub(super) fn timeout(&mut self, now: Instant, rtc: &mut Rtc) {
+        while let Some((write, bytes)) = self.held.pop(now) {
+            if let Some((write, bytes)) = self.pacer.push((write, bytes), bytes, now) {
+                self.let_out(write, bytes, rtc);
+            }
+        }
+        while let Some((write, bytes)) = self.pacer.poll(now) {
+            self.let_out(write, bytes, rtc);
+        }
+    }
+
+    fn let_out(&mut self, write: RtpWrite, bytes: usize, rtc: &mut Rtc) {
         self.wire.write(bytes);
         if let Some(stream) = rtc.direct_api().stream_tx_by_mid(self.mid, None) {
             stream.write_rtp(write);

@@ -15,7 +15,7 @@ pub mod governor;
 pub mod h264;
 pub mod layers;
 pub mod live;
-pub mod loss;
+mod loss;
 pub mod opus;
 pub mod pace;
 pub mod rtp;

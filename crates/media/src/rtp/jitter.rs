@@ -191,7 +191,8 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         }
         let repairs = if self.seen < KNOWN { 0 } else { self.waits.repairs };
         let tries = self.lateness.quantile(0.5) * repairs;
-        (self.lateness.quantile(self.waits.share).max(tries) + HEADROOM).clamp(self.waits.least, self.waits.most)
+        (self.lateness.quantile(self.waits.share).max(tries) + HEADROOM)
+            .clamp(self.waits.least, self.waits.most)
     }
 
     /// Takes a packet that arrived at `now`.
