@@ -12,8 +12,8 @@ use crate::hub::{RtpVideo, SourceId};
 /// A path that carries less than so many percent of the video is limited.
 const ENOUGH: u64 = 95;
 
-/// A path is limited until it carries so many percent of the video: rates of videos swing by as much.
-const PLENTY: u64 = 120;
+/// A path is limited until it carries so many percent of the video. That a keyframe is more is for the pacer, which goes on.
+const PLENTY: u64 = 110;
 
 /// A replay of cached pictures that takes a limited path longer than this would only make it later.
 const REPLAY: Duration = Duration::from_millis(900);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_limited_from_less_than_the_video_until_a_fifth_more() {
+    fn a_path_is_limited_from_less_than_the_video_until_a_tenth_more() {
         let start = Instant::now();
         let mut thinning = Thinning::new(start);
         assert_eq!(thinning.grant(Some(1), start), None, "nothing is known of the video");
@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(thinning.grant(Some(demand), now), None);
         let narrow = demand * 9 / 10;
         assert_eq!(thinning.grant(Some(narrow), now), Some(narrow));
-        assert_eq!(thinning.grant(Some(demand * 11 / 10), now), Some(demand * 11 / 10));
-        assert_eq!(thinning.grant(Some(demand * 5 / 4), now), None);
+        assert_eq!(thinning.grant(Some(demand * 21 / 20), now), Some(demand * 21 / 20));
+        assert_eq!(thinning.grant(Some(demand * 23 / 20), now), None);
         assert_eq!(thinning.grant(None, now), None);
     }
 
