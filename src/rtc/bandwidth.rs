@@ -37,7 +37,7 @@ struct Heard {
     /// Bit/s that were sent, and how many of them were lost.
     sent: f32,
     lost: f32,
-    reports: u32,
+    anything: bool,
 }
 
 impl Bandwidth {
@@ -64,7 +64,7 @@ impl Bandwidth {
         self.heard.sent += sent;
         self.heard.lost += sent * loss;
         self.heard.rtt = self.heard.rtt.max(rtt);
-        self.heard.reports = self.heard.reports.saturating_add(1);
+        self.heard.anything = true;
     }
 
     /// Takes in what was reported, of `sent` bit/s in all.
@@ -76,11 +76,6 @@ impl Bandwidth {
         self.estimate.reported(&report, now);
     }
 
-    /// What the path carries, in bit/s, if there is reason to think that this matters.
-    pub(super) fn estimate(&self, now: Instant) -> Option<u64> {
-        self.estimate.get(now)
-    }
-
     /// Whether packets may wait for their pace.
     pub(super) fn is_paced(&self) -> bool {
         self.paced
@@ -88,14 +83,14 @@ impl Bandwidth {
 
     /// Shares out what the path carries, if it is time to.
     pub(super) fn review(&mut self, outgoing: &mut Slab<Egress>, now: Instant) {
-        if self.heard.reports > 0 {
+        if self.heard.anything {
             self.take_in(outgoing.iter().map(|(_, egress)| egress.wire_rate()).sum(), now);
         }
         if now < self.next_review {
             return;
         }
         self.next_review = now + REVIEW_INTERVAL;
-        let estimate = self.estimate(now);
+        let estimate = self.estimate.get(now);
         if estimate.is_none() && !self.paced {
             return;
         }

@@ -1,10 +1,11 @@
 //! What a path carries, by what its receiver estimates and by what the sender sees of it.
 //!
 //! Receivers reckon with what comes to them. After a still picture, or one that was thinned, an estimate is low whatever
-//! the path, and jitter makes others low for a moment: thinning by them would make the next ones lower still. So an estimate
-//! counts only while the path itself shows that it has too much, by a round trip that grows with its queue; and then no further
-//! down than what gets through; or while the loss is so high that it must be tried whether less is lost of less. From there
-//! on the sender feels its way up, and estimates only help it.
+//! the path, and jitter makes others low for a moment: thinning by them would make the next ones lower still. So a path is
+//! taken for a narrow one only where it shows that it has too much, by a round trip that grows with its queue; where the estimate
+//! falls at once to about half of what gets through; or where so much is lost that it must be tried whether less is lost of less.
+//! The limit is then no lower than what gets through explains, and from there on the sender feels its way up, and estimates
+//! only help it.
 
 use std::time::{Duration, Instant};
 
@@ -22,14 +23,14 @@ const RELIEF: u64 = 85;
 /// By how much the sender tries more with each report, which come once a second, in percent.
 const GROWTH: u64 = 108;
 
-/// The same where it was not lowered for so long.
-const BOLD_GROWTH: u64 = 116;
-const CALM: Duration = Duration::from_secs(5);
-
-/// The same from here on, in percent of what was too much before, and until it has gone as far beyond: a path that has just
+/// The same from this many percent of what was too much before on, and until it has gone as far beyond: a path that has just
 /// overflowed will do so again.
 const NEAR: u64 = 85;
 const CAREFUL_GROWTH: u64 = 103;
+
+/// The same elsewhere, where the limit was not lowered for so long.
+const BOLD_GROWTH: u64 = 116;
+const CALM: Duration = Duration::from_secs(5);
 
 /// An estimate that was at least so many percent of what gets through, and is less than so many at once, is no caution:
 /// receivers that are merely cautious estimate 85 % of what comes.
@@ -57,15 +58,15 @@ const FORGOTTEN: Duration = Duration::from_secs(10);
 /// queue again.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
+/// The same after its last loss of more than a little.
+const LOSS_REMEMBERED: Duration = Duration::from_secs(10);
+
 /// A fall of the estimate is of the same queue as a long round trip within this time: reports come once a second.
 const FALL_LIFE: Duration = Duration::from_millis(1_500);
 
 /// For so long the sender tries no more by itself after the receiver has estimated more than it did: the receiver leads, and
 /// knows where it ends.
 const LEAD: Duration = Duration::from_secs(3);
-
-/// The same after the last loss that had to do with what was sent.
-const LOSS_REMEMBERED: Duration = Duration::from_secs(10);
 
 /// An estimate is good for so long.
 const ESTIMATE_LIFE: Duration = Duration::from_secs(5);

@@ -24,8 +24,8 @@ pub enum ChannelPolicy {
 
 /// How [`AacToOpus`](crate::AacToOpus) encodes.
 ///
-/// Bitrates are what the encoder aims at for sound that is neither hard nor easy to encode: speech takes half as much again,
-/// silence a third. At the default speech that AAC has left with a PESQ-WB of 3.95 comes out with 3.54; complexity 5 adds 0.04
+/// Bitrates are what the encoder aims at for sound that is neither hard nor easy to encode: speech takes some 60 % more, silence
+/// less. At the default speech that AAC has left with a PESQ-WB of 3.95 comes out with 3.54; complexity 5 adds 0.04
 /// and costs a quarter more, and everything that may use SILK costs twice to four times as much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpusSettings {
