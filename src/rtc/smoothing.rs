@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 /// From this loss on a path is smoothed, with room for one retransmission.
 const SOME: f32 = 0.01;
 
-/// From this loss on there is room for three: every fourth try fails. With less a picture that needs a second one comes a
-/// moment late, and nobody sees that.
+/// From this loss on there is room for two: of twenty pictures one needs a second, and now and then one a third, which comes
+/// a moment late, and nobody sees that.
+const MORE: f32 = 0.03;
+
+/// From this loss on there is room for three: every fourth try fails.
 const MUCH: f32 = 0.10;
 
 /// The weight of the latest report: each is of a second, and of few packets.
@@ -64,6 +67,7 @@ impl Smoothing {
         self.lasted = if loss > 0.0 && !narrow { self.lasted.saturating_add(1) } else { 0 };
         let tries = match self.loss {
             loss if loss >= MUCH => 3,
+            loss if loss >= MORE => 2,
             loss if loss >= SOME => 1,
             _ => 0,
         };
@@ -121,7 +125,8 @@ mod tests {
         };
         assert_eq!(told(0.0, RTT), None);
         assert_eq!(told(0.02, None), None, "the round trip is not known");
-        assert_eq!(told(0.05, RTT), Some(200));
+        assert_eq!(told(0.02, RTT), Some(200));
+        assert_eq!(told(0.05, RTT), Some(300));
         assert_eq!(told(0.15, RTT), Some(400));
         assert_eq!(told(0.02, RTT), Some(400), "the worst of late counts");
         assert_eq!(told(0.15, RTT.map(|rtt| rtt * 3)), Some(450), "and no longer than a conversation bears");
@@ -130,7 +135,7 @@ mod tests {
     #[test]
     fn sound_follows_the_pictures_unnoticed() {
         let (mut smoothing, start) = (Smoothing::default(), Instant::now());
-        (0..10).for_each(|_| smoothing.reported(0.05, RTT, false, start));
+        (0..10).for_each(|_| smoothing.reported(0.02, RTT, false, start));
         let at = |millis: u64| start + Duration::from_millis(millis);
         let mut held = |millis: u64| smoothing.sound(at(millis)).as_millis();
         assert_eq!([0, 20, 1_000, 1_400, 9_000].map(&mut held), [0, 1, 50, 70, 70]);
@@ -147,13 +152,13 @@ mod tests {
         (0..2).for_each(|_| smoothing.reported(0.05, RTT, false, start));
         assert_eq!(smoothing.delay(), None, "it may be a queue that overflows");
         smoothing.reported(0.05, RTT, false, start);
-        assert_eq!(smoothing.delay(), Some(Duration::from_millis(200)));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(300)));
         (0..20).for_each(|_| smoothing.reported(0.0, RTT, false, start + HOLD / 2));
-        assert_eq!(smoothing.delay(), Some(Duration::from_millis(200)));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(300)));
         smoothing.reported(0.0, RTT, false, start + HOLD * 2);
         assert_eq!(smoothing.delay(), Some(Duration::ZERO));
         (0..3).for_each(|_| smoothing.reported(0.05, RTT, false, start + HOLD * 2));
-        assert_eq!(smoothing.delay(), Some(Duration::from_millis(200)));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(300)));
         smoothing.reported(0.3, RTT, true, start + HOLD * 2);
         assert_eq!(smoothing.delay(), Some(Duration::ZERO));
     }

@@ -18,7 +18,8 @@ const QUARTILE: usize = 4;
 /// What of a path is used, percent: encoders overshoot at motion, and what is queued has to drain.
 const HEADROOM: u64 = 85;
 
-/// How long the viewers have to want less before the encoder is told: one late acknowledgement is no trend.
+/// How long the viewers have to want less before the encoder is told: one late acknowledgement is no trend. A step up
+/// that was just made is taken back at once, because it is on trial.
 const LOWER_AFTER: Duration = Duration::from_millis(500);
 
 /// How long an encoder takes to send less, and its path to show it. Nothing lower still is asked for before.
@@ -27,18 +28,19 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// How long the viewers have to want more before a step up is tried.
 const RAISE_AFTER: Duration = Duration::from_secs(3);
 
-/// The longest time between two tries of a path that keeps failing them: it doubles with each.
-const MAX_RAISE_AFTER: Duration = Duration::from_secs(48);
-
 /// A limit that has to be lowered this soon after it was raised was raised too far.
 const FAILED_WITHIN: Duration = Duration::from_secs(6);
 
-/// A limit at which the viewers could not keep up is not tried again for so long, nor any over so many percent of it.
+/// A limit at which the viewers could not keep up is not tried again for so long, nor any over so many percent of it; for
+/// twice as long each time that it fails again, up to the longest.
 const FAILED_FOR: Duration = Duration::from_secs(30);
+const MAX_FAILED_FOR: Duration = Duration::from_secs(240);
 const BELOW_FAILED: u64 = 85;
 
-/// A step up, percent of the limit before.
+/// A step up, percent of the limit before, below what the viewers' paths were last found to carry or beyond what was too
+/// much, and in between: a step that goes too far by a tenth is taken back before a queue is full.
 const STEP_UP: u64 = 130;
+const CAREFUL_STEP_UP: u64 = 112;
 
 /// Smaller changes than this, percent, are not worth an encoder's reconfiguring.
 const WORTH: u64 = 10;
@@ -74,11 +76,13 @@ pub struct Steering {
     /// Since when less, or more, is wanted than the limit allows.
     lower_since: Option<Instant>,
     raise_since: Option<Instant>,
-    /// When more was tried, until that has failed.
+    /// When more was tried, unless that has failed.
     raised: Option<Instant>,
-    raise_after: Duration,
-    /// The limit that was too much last, and when.
+    /// The limit that was too much last, and until when it is not tried again.
     failed: Option<(u64, Instant)>,
+    failed_for: Duration,
+    /// What the viewers were last found to carry, in terms of a limit.
+    carried: u64,
 }
 
 impl Default for Steering {
@@ -88,8 +92,9 @@ impl Default for Steering {
             lower_since: None,
             raise_since: None,
             raised: None,
-            raise_after: RAISE_AFTER,
             failed: None,
+            failed_for: FAILED_FOR,
+            carried: 0,
         }
     }
 }
@@ -123,43 +128,61 @@ impl Steering {
             return;
         }
         if rate > wanted {
+            if self.is_on_trial(now) {
+                self.fail(rate, now);
+            }
+            self.carried = wanted;
             self.put(Limit { rate: wanted, natural: rate, lowered: now });
         }
     }
 
     fn lower(&mut self, wanted: u64, limit: Limit, now: Instant) {
         self.raise_since = None;
+        let on_trial = self.is_on_trial(now);
         let waited = now.saturating_duration_since(*self.lower_since.get_or_insert(now)) >= LOWER_AFTER;
         let settled = now.saturating_duration_since(limit.lowered) >= SETTLE;
         let worth = wanted <= limit.rate / 100 * (100 - WORTH) || wanted == FLOOR;
-        if !(waited && settled && worth) {
+        if !((waited || on_trial) && settled && worth) {
             return;
         }
-        if self.raised.is_some_and(|at| now.saturating_duration_since(at) < FAILED_WITHIN) {
-            self.raise_after = (self.raise_after * 2).min(MAX_RAISE_AFTER);
-            self.raised = None;
+        if !on_trial {
+            self.failed_for = FAILED_FOR;
         }
-        self.failed = Some((limit.rate, now));
+        self.fail(limit.rate, now);
+        self.carried = wanted;
         self.put(Limit { rate: wanted, lowered: now, ..limit });
+    }
+
+    /// Whether more is sent than a moment ago.
+    fn is_on_trial(&self, now: Instant) -> bool {
+        self.raised.is_some_and(|at| now.saturating_duration_since(at) < FAILED_WITHIN)
+    }
+
+    /// Notes that a rate was too much.
+    fn fail(&mut self, rate: u64, now: Instant) {
+        self.failed = Some((rate, now + self.failed_for));
+        self.failed_for = (self.failed_for * 2).min(MAX_FAILED_FOR);
+        self.raised = None;
     }
 
     fn raise(&mut self, wanted: u64, limit: Limit, calm: bool, now: Instant) {
         self.lower_since = None;
-        let failed = self.failed.filter(|(_, at)| now.saturating_duration_since(*at) < FAILED_FOR);
+        let failed = self.failed.filter(|(_, until)| now < *until);
         let wanted = failed.map_or(wanted, |(rate, _)| wanted.min(rate / 100 * BELOW_FAILED));
         if !calm || wanted < limit.rate / 100 * (100 + WORTH) {
             self.raise_since = None;
             return;
         }
-        if now.saturating_duration_since(*self.raise_since.get_or_insert(now)) < self.raise_after {
+        if now.saturating_duration_since(*self.raise_since.get_or_insert(now)) < RAISE_AFTER {
             return;
         }
-        if self.raised.replace(now).is_some() {
-            self.raise_after = RAISE_AFTER;
-        }
-        let rate = grain((limit.rate / 100 * STEP_UP).min(wanted));
+        self.raised = Some(now);
+        let bold = limit.rate / 100 * STEP_UP;
+        let too_much = self.failed.map_or(limit.natural, |(rate, _)| rate);
+        let step = if bold > self.carried && limit.rate < too_much { CAREFUL_STEP_UP } else { STEP_UP };
+        let rate = grain((limit.rate / 100 * step).min(wanted));
         if rate >= limit.natural {
-            *self = Self { raised: self.raised, raise_after: self.raise_after, ..Self::default() };
+            *self = Self { raised: self.raised, failed_for: self.failed_for, ..Self::default() };
         } else {
             self.put(Limit { rate, ..limit });
         }
