@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// From this loss on a path is smoothed, with room for one retransmission.
 const SOME: f32 = 0.01;
 
-/// From this loss on there is room for two: of twenty pictures one needs a second, and now and then one a third, which comes
-/// a moment late, and nobody sees that.
+/// From this loss on there is room for one and a half: of forty pictures one needs a second, which then comes a moment late,
+/// and nobody sees that.
 const MORE: f32 = 0.03;
 
 /// From this loss on there is room for three: every fourth try fails.
@@ -66,15 +66,15 @@ impl Smoothing {
         self.loss += WEIGHT * (loss - self.loss);
         self.lasted = if loss > 0.0 && !narrow { self.lasted.saturating_add(1) } else { 0 };
         let tries = match self.loss {
-            loss if loss >= MUCH => 3,
-            loss if loss >= MORE => 2,
-            loss if loss >= SOME => 1,
-            _ => 0,
+            loss if loss >= MUCH => 3.0,
+            loss if loss >= MORE => 1.5,
+            loss if loss >= SOME => 1.0,
+            _ => 0.0,
         };
         let lasting = self.lasted >= LASTING;
         let expired = narrow || self.until.is_some_and(|until| until <= now);
-        if let Some(rtt) = rtt.filter(|_| tries > 0 && lasting) {
-            let needed = (rtt * tries + NOTICE).min(LONGEST);
+        if let Some(rtt) = rtt.filter(|_| tries > 0.0 && lasting) {
+            let needed = (rtt.mul_f32(tries) + NOTICE).min(LONGEST);
             let before = self.delay.unwrap_or_default();
             if expired || needed > before + GRAIN {
                 self.delay = Some(needed);
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(told(0.0, RTT), None);
         assert_eq!(told(0.02, None), None, "the round trip is not known");
         assert_eq!(told(0.02, RTT), Some(200));
-        assert_eq!(told(0.05, RTT), Some(300));
+        assert_eq!(told(0.05, RTT), Some(250));
         assert_eq!(told(0.15, RTT), Some(400));
         assert_eq!(told(0.02, RTT), Some(400), "the worst of late counts");
         assert_eq!(told(0.15, RTT.map(|rtt| rtt * 3)), Some(450), "and no longer than a conversation bears");
@@ -152,13 +152,13 @@ mod tests {
         (0..2).for_each(|_| smoothing.reported(0.05, RTT, false, start));
         assert_eq!(smoothing.delay(), None, "it may be a queue that overflows");
         smoothing.reported(0.05, RTT, false, start);
-        assert_eq!(smoothing.delay(), Some(Duration::from_millis(300)));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(250)));
         (0..20).for_each(|_| smoothing.reported(0.0, RTT, false, start + HOLD / 2));
-        assert_eq!(smoothing.delay(), Some(Duration::from_millis(300)));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(250)));
         smoothing.reported(0.0, RTT, false, start + HOLD * 2);
         assert_eq!(smoothing.delay(), Some(Duration::ZERO));
         (0..3).for_each(|_| smoothing.reported(0.05, RTT, false, start + HOLD * 2));
-        assert_eq!(smoothing.delay(), Some(Duration::from_millis(300)));
+        assert_eq!(smoothing.delay(), Some(Duration::from_millis(250)));
         smoothing.reported(0.3, RTT, true, start + HOLD * 2);
         assert_eq!(smoothing.delay(), Some(Duration::ZERO));
     }

@@ -17,13 +17,15 @@ const LITTLE: f32 = 0.05;
 const LOWERED: f64 = 0.85;
 
 /// ...to less than this share of what it was, or it was in vain.
-const HELPED: f32 = 0.7;
+const HELPED: f32 = 0.5;
 
 /// So many reports have to say so: the first ones tell of what was lost before, and of what waited in the queue.
 const TRIES: u8 = 3;
 
-/// For how long loss that has nothing to do with the rate is put up with.
+/// For how long loss that has nothing to do with the rate is put up with, and up to how many times as much: reports are of
+/// a hundred packets.
 const FORBEARANCE: Duration = Duration::from_secs(60);
+const CHANCE: f32 = 1.5;
 
 /// What a report says of the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +45,20 @@ pub(crate) enum Verdict {
 pub(crate) struct Loss {
     /// Whether the report before told of too much loss.
     high: bool,
-    /// The loss and the rate that the sender was slowed down for, and how many reports it has been in vain since.
-    reason: Option<(f32, u64, u8)>,
+    trial: Option<Trial>,
     /// Loss at any rate, and until when it is taken for that.
     inherent: Option<(f32, Instant)>,
+}
+
+/// Less is sent because of loss, until hardly anything is lost.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// The loss and the rate that are the reason.
+    loss: f32,
+    sent: u64,
+    /// How many reports tell that it is in vain, and the sum of the loss that they tell of.
+    tries: u8,
+    sum: f32,
 }
 
 impl Loss {
@@ -55,42 +67,49 @@ impl Loss {
         // A single report may be of few packets, or of a moment.
         let is_high = report.loss > self.bearable(now);
         let was_high = std::mem::replace(&mut self.high, is_high);
-        let verdict = match report.loss {
-            loss if is_high && was_high && self.was_in_vain(report) => {
-                self.inherent = Some((loss, now + FORBEARANCE));
-                Verdict::InVain
-            }
+        if let Some(loss) = self.trial.as_mut().and_then(|trial| trial.is_in_vain(report)) {
+            self.inherent = Some((loss, now + FORBEARANCE));
+            self.trial = None;
+            return Verdict::InVain;
+        }
+        match report.loss {
             loss if is_high && was_high => {
-                self.reason.get_or_insert((loss, report.sent, 0));
+                self.trial.get_or_insert(Trial { loss, sent: report.sent, tries: 0, sum: 0.0 });
                 Verdict::TooMuch
             }
-            loss if loss < LITTLE => Verdict::Little,
+            loss if loss < LITTLE => {
+                self.trial = None;
+                Verdict::Little
+            }
             _ => Verdict::Bearable,
-        };
-        if verdict == Verdict::InVain || report.loss < TOO_MUCH {
-            self.reason = None;
         }
-        verdict
     }
 
     /// The loss up to which the sender goes on as it does.
     fn bearable(&self, now: Instant) -> f32 {
         let inherent = self.inherent.filter(|(_, until)| now < *until);
-        inherent.map_or(TOO_MUCH, |(loss, _)| TOO_MUCH.max(loss / HELPED))
+        inherent.map_or(TOO_MUCH, |(loss, _)| TOO_MUCH.max(loss * CHANCE))
     }
+}
 
-    /// Whether less was sent for a while, and as much of it was lost.
-    fn was_in_vain(&mut self, report: &Report) -> bool {
-        let Some((loss, before, tries)) = &mut self.reason else { return false };
-        if (report.sent as f64) <= *before as f64 * LOWERED && report.loss >= *loss * HELPED && *loss < 1.0 {
-            *tries = tries.saturating_add(1);
+impl Trial {
+    /// Takes a report. Gives the loss if less was sent for a while, and about as much of it was lost.
+    fn is_in_vain(&mut self, report: &Report) -> Option<f32> {
+        if (report.sent as f64) <= self.sent as f64 * LOWERED
+            && report.loss >= self.loss * HELPED
+            && self.loss < 1.0
+        {
+            self.tries = self.tries.saturating_add(1);
+            self.sum += report.loss;
         }
-        *tries >= TRIES
+        (self.tries >= TRIES).then(|| self.sum / f32::from(self.tries))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use crate::estimate::{PathEstimate, Report};
 
     use super::*;
@@ -117,6 +136,33 @@ mod tests {
     #[test]
     fn what_retransmission_repairs_does_not_limit() {
         assert!(follow(60, |_| 0.15).iter().all(Option::is_none));
+    }
+
+    /// So many packets come of a thousand bits each of what is sent in a second, each lost by chance.
+    fn by_chance(loss: f32) -> impl Fn(u64) -> f32 {
+        let state = Cell::new(1_u64);
+        move |sent| {
+            let packets = sent / 8_000;
+            let lost = (0..packets).filter(|_| {
+                state.set(
+                    state
+                        .get()
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407),
+                );
+                ((state.get() >> 40) as f32) < loss * (1_u32 << 24) as f32
+            });
+            lost.count() as f32 / packets as f32
+        }
+    }
+
+    #[test]
+    fn what_is_lost_by_chance_is_seldom_taken_for_too_much_and_not_for_long() {
+        for loss in [0.05, 0.1, 0.15, 0.2] {
+            let limits = follow(20_000, by_chance(loss));
+            let limited = limits.iter().filter(|limit| limit.is_some_and(|limit| limit < WANTED)).count();
+            assert!(limited < 400, "{loss}: limited for {limited} of 20000 s");
+        }
     }
 
     #[test]
