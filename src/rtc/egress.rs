@@ -31,6 +31,10 @@ const REPLAY_INTERVAL: Duration = Duration::from_millis(1_500);
 /// not zero, because a receiver tells pictures apart by their timestamps.
 const SQUEEZED_STEP: StreamTime = Ticks::new(50);
 
+/// A stream whose latest picture is older than this stands still. To show it again to those who have it helps nobody, and
+/// browsers, which ask for it after 3 s, would take its age for jitter and hold all that comes later by a second.
+const STILL: Duration = Duration::from_secs(2);
+
 /// How often a viewer's layer is thought over: soon enough for a path that becomes narrow, and seldom enough to cost nothing.
 const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -316,14 +320,19 @@ impl Egress {
         else {
             return Ok(false);
         };
+        let same_source = track.last_source == Some(newest.source);
+        let has_all = same_source && track.last.is_some_and(|(_, sent)| sent >= last.pts);
+        let age = now.saturating_duration_since(self.seat.stream().epoch() + last.pts.to_duration());
+        if has_all && age > STILL {
+            return Ok(false);
+        }
         let bytes = pictures.iter().flat_map(|(_, unit)| unit.nals.iter().map(bytes::Bytes::len)).sum();
         let recent = self.last_replay.is_some_and(|last| now.duration_since(last) < REPLAY_INTERVAL);
-        if recent && track.last_source == Some(newest.source) || !self.thinning.replays(bytes, now) {
+        if recent && same_source || !self.thinning.replays(bytes, now) {
             return Ok(false);
         }
         self.last_replay = Some(now);
         let count = i64::try_from(pictures.len()).unwrap_or(i64::MAX);
-        let same_source = track.last_source == Some(newest.source);
         let mut time = match track.last {
             Some((time, _)) if same_source => time.rescale() + SQUEEZED_STEP,
             _ => last.pts - StreamTime::new(SQUEEZED_STEP.get().saturating_mul(count - 1)),

@@ -44,7 +44,11 @@ class FrameReader {
 /** ffmpeg decoding something, with what came out of it so far. */
 export class Player {
   recording = new Recording();
-  /** Presentation times of frames that were announced but not yet read. @type {number[]} */
+  /**
+   * Presentation times of frames that were announced but not yet read, and when they were: ffmpeg writes the pixels of each
+   * only with the next one.
+   * @type {{ at: number, seen: number }[]}
+   */
   #announced = [];
   /** @type {number} */
   #soundSeconds = 0;
@@ -73,7 +77,7 @@ export class Player {
         this.recording.anchors.push({ seconds: this.#soundSeconds, at });
         this.#soundSeconds += samples / rate;
       } else {
-        this.#announced.push(at);
+        this.#announced.push({ at, seen: Date.now() });
         this.#drain();
       }
     }
@@ -91,14 +95,14 @@ export class Player {
   #drain() {
     while (this.waiting.length > 0 && this.#announced.length > 0) {
       const bytes = this.waiting.shift();
-      const at = this.#announced.shift() ?? 0;
+      const { at, seen } = this.#announced.shift() ?? { at: 0, seen: 0 };
       const code = bytes ? readPlane(bytes, WIDTH, HEIGHT) : null;
       this.recording.frames.push({
         number: code ? code.number : null,
         clock: code?.clock ?? 0,
         flash: code?.flash ?? false,
         at,
-        seen: Date.now(),
+        seen,
       });
     }
   }

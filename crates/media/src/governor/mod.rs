@@ -341,7 +341,7 @@ impl<T> Governor<T> {
         let late = self.late(now);
         if late > self.patience() {
             self.restart(now);
-        } else if late > self.max_lag || !self.front_fits(now) {
+        } else if late > self.allowed() || !self.front_fits(now) {
             self.cut(now);
         }
     }
@@ -350,6 +350,12 @@ impl<T> Governor<T> {
     /// it; what is on its way can no longer be left out.
     fn max_delay(&self) -> Duration {
         self.max_lag * 3 / 10
+    }
+
+    /// How late the next picture may be. Less where the path has just become narrow: what it carries is not known, and what is
+    /// on its way comes later than it looks.
+    fn allowed(&self) -> Duration {
+        if self.limited.is_some() { self.max_lag } else { self.max_lag * 4 / 5 }
     }
 
     /// How late sound may be. Longer than pictures, so that it is not hurt by those that are still on their way.
@@ -366,7 +372,7 @@ impl<T> Governor<T> {
 
     fn fits(&self, frame: &Waiting<T>, bytes: usize, now: Instant) -> bool {
         let time = self.flight.time_for(bytes, now).unwrap_or_default();
-        frame.age(now).saturating_add(time) <= self.patience()
+        frame.age(now).saturating_add(time) <= self.max_lag * 13 / 10
     }
 
     /// Leaves out pictures until the newest keyframe that can still be in time, or until the next one.
