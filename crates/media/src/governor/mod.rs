@@ -234,9 +234,9 @@ impl<T> Governor<T> {
         };
         let was_late = self.flight.delay(now) > self.max_delay();
         self.flight.probed(now, probe);
-        // What a path carries shows only while it gets as much as it takes. What had been acknowledged by now was not late, only
-        // not asked about.
-        let is_busy = self.is_waiting(now) || was_late && self.flight.oldest().is_some();
+        // What a path carries shows only while it gets as much as it takes. Where all of it is acknowledged by now, nothing was
+        // late but the question, and what waits does so for a server that has not come to it.
+        let is_busy = self.flight.oldest().is_some() && (self.is_waiting(now) || was_late);
         self.flight.measure(now, is_busy);
         self.carried = self.flight.rate(now).or(self.carried);
     }

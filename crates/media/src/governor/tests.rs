@@ -183,6 +183,26 @@ fn a_player_that_keeps_up_gets_everything_as_it_is_and_the_kernel_is_hardly_aske
 }
 
 #[test]
+fn a_server_that_is_late_itself_takes_no_path_for_a_narrow_one() {
+    let start = Instant::now();
+    let mut governor = Governor::new(MAX_LAG);
+    let mut end = 0;
+    for picture in 0..500_u64 {
+        let (part, bytes) =
+            if picture % 50 == 0 { (Part::Keyframe, 100_000) } else { (Part::Reference, 3_700) };
+        let arrived = start + Duration::from_millis(picture * 40);
+        governor.push(arrived, part, StreamTime::new(i64::try_from(picture).unwrap() * 40_000), bytes, ());
+        assert!(matches!(governor.next(arrived), Next::Send(_)), "picture {picture}");
+        // The kernel takes it at once, and has got rid of all before, but the task is told of that only just before the next.
+        governor
+            .probed(arrived + Duration::from_millis(30), Some(Probe { acked: end, min_rtt: Duration::ZERO }));
+        end += bytes as u64;
+        governor.wrote(arrived + Duration::from_millis(35), end);
+    }
+    assert_eq!(governor.counts(), Counts::default());
+}
+
+#[test]
 fn a_stream_of_next_to_nothing_is_not_taken_for_a_narrow_path() {
     let mut path = Path::new();
     for millis in 0..20_000_u64 {
