@@ -31,8 +31,8 @@ const REPLAY_INTERVAL: Duration = Duration::from_millis(1_500);
 /// not zero, because a receiver tells pictures apart by their timestamps.
 const SQUEEZED_STEP: StreamTime = Ticks::new(50);
 
-/// A stream whose latest picture is older than this stands still. To show it again to those who have it helps nobody, and
-/// browsers, which ask for it after 3 s, would take its age for jitter and hold all that comes later by a second.
+/// A stream whose latest picture is older than this stands still. It is not shown again to those who have it, but asked for a
+/// new one: browsers, which ask after 3 s, would take its age for jitter and hold all that comes later by a second.
 const STILL: Duration = Duration::from_secs(2);
 
 /// How often a viewer's layer is thought over: soon enough for a path that becomes narrow, and seldom enough to cost nothing.
@@ -324,6 +324,7 @@ impl Egress {
         let has_all = same_source && track.last.is_some_and(|(_, sent)| sent >= last.pts);
         let age = now.saturating_duration_since(self.seat.stream().epoch() + last.pts.to_duration());
         if has_all && age > STILL {
+            self.request_keyframe(now);
             return Ok(false);
         }
         let bytes = pictures.iter().flat_map(|(_, unit)| unit.nals.iter().map(bytes::Bytes::len)).sum();

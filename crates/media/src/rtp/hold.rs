@@ -18,7 +18,7 @@ const PLAYER: Duration = Duration::from_millis(200);
 const MOST: Duration = Duration::from_millis(300);
 
 /// What comes so much later than usual waited for the path to come back, not for a retransmission. No buffer of a
-/// conversation makes up for that.
+/// conversation makes up for that, nor for what comes with it, until all of it has come.
 const STALL: Duration = Duration::from_millis(600);
 
 /// The share that is to be in time. Each that is not is a freeze of some 200 ms, and those may be a hundredth of the time.
@@ -36,18 +36,39 @@ const SHRINK: StreamTime = StreamTime::new(20_000);
 pub struct Hold {
     /// The least delay of late: the time of the stream has an offset to when things arrive.
     least: RecentMinimum,
-    audio: Lateness,
-    video: Lateness,
+    audio: Track,
+    video: Track,
     held: StreamTime,
     followed_at: Option<StreamTime>,
+}
+
+#[derive(Clone, Debug)]
+struct Track {
+    lateness: Lateness,
+    /// Whether the path stood still, and has not brought all of it since.
+    stalled: bool,
+}
+
+impl Track {
+    fn new(memory: f32) -> Self {
+        Self { lateness: Lateness::new(memory, Duration::ZERO, 0.0), stalled: false }
+    }
+
+    fn observe(&mut self, late: Duration) {
+        let most = if self.stalled { PLAYER } else { STALL };
+        self.stalled = late >= most;
+        if !self.stalled {
+            self.lateness.observe(late);
+        }
+    }
 }
 
 impl Default for Hold {
     fn default() -> Self {
         Self {
             least: RecentMinimum::default(),
-            audio: Lateness::new(AUDIO_MEMORY, Duration::ZERO, 0.0),
-            video: Lateness::new(VIDEO_MEMORY, Duration::ZERO, 0.0),
+            audio: Track::new(AUDIO_MEMORY),
+            video: Track::new(VIDEO_MEMORY),
             held: StreamTime::ZERO,
             followed_at: None,
         }
@@ -60,11 +81,9 @@ impl Hold {
         let delay = now - time;
         self.least.push(now, delay);
         let late = delay - self.least.get(now).unwrap_or(delay);
-        if late.to_duration() < STALL {
-            match kind {
-                Kind::Audio => self.audio.observe(late.to_duration()),
-                Kind::Video => self.video.observe(late.to_duration()),
-            }
+        match kind {
+            Kind::Audio => self.audio.observe(late.to_duration()),
+            Kind::Video => self.video.observe(late.to_duration()),
         }
         self.follow(now);
         (self.held - late).to_duration()
@@ -72,7 +91,7 @@ impl Hold {
 
     /// More is held at once, less by and by.
     fn follow(&mut self, now: StreamTime) {
-        let needed = self.audio.quantile(SHARE).max(self.video.quantile(SHARE));
+        let needed = self.audio.lateness.quantile(SHARE).max(self.video.lateness.quantile(SHARE));
         let target = StreamTime::from_duration(needed.saturating_sub(PLAYER).min(MOST));
         let elapsed = now - self.followed_at.replace(now).unwrap_or(now);
         self.held = target.max(self.held + bounded(target - self.held, elapsed, SHRINK));
@@ -177,6 +196,9 @@ mod tests {
         let mut hold = Hold::default();
         let out = call(&mut hold, 0, 30, |n| if (200..230).contains(&n) { 1_000 } else { 0 });
         assert_eq!(out.iter().filter(|at| **at == 50).count(), 420);
+        // Three seconds of it come at once.
+        let out = call(&mut hold, 30, 30, |n| (3_000 - (n - 500) * 66).clamp(0, 3_000) * i64::from(n >= 500));
+        assert_eq!(out.iter().filter(|at| **at == 50).count(), 450 - 46);
         let mut hold = Hold::default();
         let out = call(&mut hold, 0, 30, |n| if n % 2 == 0 { 590 } else { 0 });
         assert!(out.iter().skip(1).step_by(2).all(|at| *at <= 40 + 300), "{out:?}");
