@@ -65,16 +65,16 @@ impl Smoothing {
     pub(super) fn reported(&mut self, loss: f32, rtt: Option<Duration>, narrow: bool, now: Instant) {
         self.loss += WEIGHT * (loss - self.loss);
         self.lasted = if loss > 0.0 && !narrow { self.lasted.saturating_add(1) } else { 0 };
-        let tries = match self.loss {
-            loss if loss >= MUCH => 3.0,
-            loss if loss >= MORE => 1.5,
-            loss if loss >= SOME => 1.0,
-            _ => 0.0,
+        let half_tries = match self.loss {
+            loss if loss >= MUCH => 6,
+            loss if loss >= MORE => 3,
+            loss if loss >= SOME => 2,
+            _ => 0,
         };
         let lasting = self.lasted >= LASTING;
         let expired = narrow || self.until.is_some_and(|until| until <= now);
-        if let Some(rtt) = rtt.filter(|_| tries > 0.0 && lasting) {
-            let needed = (rtt.mul_f32(tries) + NOTICE).min(LONGEST);
+        if let Some(rtt) = rtt.filter(|_| half_tries > 0 && lasting) {
+            let needed = (rtt * half_tries / 2 + NOTICE).min(LONGEST);
             let before = self.delay.unwrap_or_default();
             if expired || needed > before + GRAIN {
                 self.delay = Some(needed);
