@@ -138,7 +138,7 @@ mod tests {
         assert!(follow(60, |_| 0.15).iter().all(Option::is_none));
     }
 
-    /// So many packets come of a thousand bits each of what is sent in a second, each lost by chance.
+    /// The loss of packets of a thousand bytes, each lost by chance.
     fn by_chance(loss: f32) -> impl Fn(u64) -> f32 {
         let state = Cell::new(1_u64);
         move |sent| {

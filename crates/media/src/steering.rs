@@ -66,6 +66,8 @@ struct Limit {
     rate: u64,
     /// What was sent before there was a limit: where it ends.
     natural: u64,
+    /// What the viewers were found to carry when it was last lowered, in terms of a limit.
+    carried: u64,
     lowered: Instant,
 }
 
@@ -81,8 +83,6 @@ pub struct Steering {
     /// The limit that was too much last, and until when it is not tried again.
     failed: Option<(u64, Instant)>,
     failed_for: Duration,
-    /// What the viewers were last found to carry, in terms of a limit.
-    carried: u64,
 }
 
 impl Default for Steering {
@@ -94,7 +94,6 @@ impl Default for Steering {
             raised: None,
             failed: None,
             failed_for: FAILED_FOR,
-            carried: 0,
         }
     }
 }
@@ -131,8 +130,7 @@ impl Steering {
             if self.is_on_trial(now) {
                 self.fail(rate, now);
             }
-            self.carried = wanted;
-            self.put(Limit { rate: wanted, natural: rate, lowered: now });
+            self.put(Limit { rate: wanted, natural: rate, carried: wanted, lowered: now });
         }
     }
 
@@ -149,8 +147,7 @@ impl Steering {
             self.failed_for = FAILED_FOR;
         }
         self.fail(limit.rate, now);
-        self.carried = wanted;
-        self.put(Limit { rate: wanted, lowered: now, ..limit });
+        self.put(Limit { rate: wanted, carried: wanted, lowered: now, ..limit });
     }
 
     /// Whether more is sent than a moment ago.
@@ -179,7 +176,7 @@ impl Steering {
         self.raised = Some(now);
         let bold = limit.rate / 100 * STEP_UP;
         let too_much = self.failed.map_or(limit.natural, |(rate, _)| rate);
-        let step = if bold > self.carried && limit.rate < too_much { CAREFUL_STEP_UP } else { STEP_UP };
+        let step = if bold > limit.carried && limit.rate < too_much { CAREFUL_STEP_UP } else { STEP_UP };
         let rate = grain((limit.rate / 100 * step).min(wanted));
         if rate >= limit.natural {
             *self = Self { raised: self.raised, failed_for: self.failed_for, ..Self::default() };

@@ -370,6 +370,7 @@ impl<T> Governor<T> {
             .is_none_or(|front| front.part == Part::Audio || self.fits(front, front.bytes, now))
     }
 
+    /// More than may wait here, because it is reckoned with what is on its way already, and less than sound may be late.
     fn fits(&self, frame: &Waiting<T>, bytes: usize, now: Instant) -> bool {
         let time = self.flight.time_for(bytes, now).unwrap_or_default();
         frame.age(now).saturating_add(time) <= self.max_lag * 13 / 10
