@@ -185,7 +185,7 @@ test('Agora’s video call: a call both ways, and back in it after the backgroun
   emulator.foreground();
   await page.again(page.uids);
   await until('new addresses', () => page.data.pushUrl !== before.pushUrl && page.data.playUrl !== before.playUrl);
-  // The camera counts its pictures anew for each connection, and what the one before has sent may still be shown.
+  // What is looked at next comes by the new address, and is not the rest of what the old one has sent.
   const sent = emulator.pushers()[0]?.state.picturesSent ?? 0;
   await until('pictures by the new address', () => (emulator.pushers()[0]?.state.picturesSent ?? 0) > sent + 15);
   await alice.sees(t, 1001, 'phone');

@@ -24,7 +24,7 @@ use super::incoming::{self, Incoming};
 use super::ingest::Ingest;
 use super::negotiate::{Flow, Negotiated};
 use super::negotiation::Negotiation;
-use super::path::{self, Path};
+use super::path::{self, Moved, Path};
 use super::sections::Sections;
 use super::socket::Socket;
 use super::track::Idle;
@@ -172,12 +172,14 @@ impl Peer {
             return Ok(());
         }
         self.rtc.handle_input(input)?;
-        if let Some(old) = self.path.note(source, data, now) {
-            debug!(from = %old, to = %source, "the peer has another address");
-            for candidate in path::candidates(old) {
+        if let Some(Moved { from, was_cut_off }) = self.path.note(source, data, now) {
+            debug!(%from, to = %source, was_cut_off, "the peer has another address");
+            for candidate in path::candidates(from) {
                 self.rtc.direct_api().invalidate_candidate(&candidate);
             }
-            self.refresh(now);
+            if was_cut_off {
+                self.refresh(now);
+            }
         }
         Ok(())
     }

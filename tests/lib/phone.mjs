@@ -9,10 +9,13 @@ const FPS = 15;
 const RATE = 48_000;
 
 /**
- * The test source as the camera and microphone of a phone.
+ * The test source as the camera and microphone of a phone. A pusher that is started again counts its pictures anew; the
+ * numbers that are painted go on, so that none that is seen later is lower.
  * @param {{ firstNumber: number, tone: number }} who
  */
 export function phoneCamera({ firstNumber, tone }) {
+  let base = firstNumber;
+  let next = firstNumber;
   return {
     width: 368,
     height: 640,
@@ -23,7 +26,10 @@ export function phoneCamera({ firstNumber, tone }) {
     frame(index, nowMs, { width, height }) {
       const plane = new Uint8Array(width * height);
       const flash = index % FPS < FLASH_FRAMES;
-      paint(plane, width, height, { number: firstNumber + index, clock: nowMs % CLOCK_MODULUS, flash });
+      if (index === 0) base = next;
+      const number = base + index;
+      next = number + 1;
+      paint(plane, width, height, { number, clock: nowMs % CLOCK_MODULUS, flash });
       return plane;
     },
     /** @param {number} from @param {number} count */
