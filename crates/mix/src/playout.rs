@@ -6,7 +6,7 @@ use queqiao_media::time::StreamTime;
 
 use crate::conceal::Concealer;
 use crate::delay::Delay;
-use crate::splice::{MAX_PERIOD, OVERLAP, cross_fade, period};
+use crate::splice::{MAX_PERIOD, MIN_PERIOD, OVERLAP, cross_fade, period};
 use crate::{BLOCK, SAMPLE_RATE, samples};
 
 /// Samples of a millisecond.
@@ -38,6 +38,10 @@ const FAR: i64 = 250 * MS;
 
 /// How like two pieces must be to be taken for each other, unless the wait is half way to [`FAR`].
 const LIKENESS: f32 = 0.4;
+
+/// Blocks that are let pass where no such pieces were found, before they are looked for again: a fifth of a second, in which
+/// a voice says something else. The search costs more than all the rest that a track needs.
+const REST: u32 = 8;
 
 /// What happened so far. All counts only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct Playout {
     /// Where the last block began, as a number and on the mixer's timeline.
     position: Option<(i64, i64)>,
     concealer: Concealer,
+    /// Blocks until pieces that are alike are looked for again.
+    rest: u32,
     counters: Counters,
 }
 
@@ -220,7 +226,9 @@ impl Playout {
     /// to be changed.
     fn fit(&mut self, surplus: i64, taken: &mut [f32; BLOCK + MAX_PERIOD], available: usize) -> Used {
         let untouched = Used { made: available.min(BLOCK), consumed: available.min(BLOCK) };
-        if (-SHORT..=LONG).contains(&surplus) || available < BLOCK {
+        // Sound that comes later than it once did is no reserve: there is nothing to leave out of a single block.
+        let least = if surplus > 0 { BLOCK + MIN_PERIOD } else { BLOCK };
+        if (-SHORT..=LONG).contains(&surplus) || available < least {
             return untouched;
         }
         let mut head = head(taken, 0);
@@ -233,8 +241,14 @@ impl Playout {
             self.counters.left_out += left_out as u64;
             return Used { made: BLOCK, consumed: BLOCK + left_out };
         }
+        let bearable = surplus.abs() < FAR / 2;
+        self.rest = self.rest.saturating_sub(1);
+        if bearable && self.rest > 0 {
+            return untouched;
+        }
         let (period, likeness) = period(taken);
-        if likeness < LIKENESS && surplus.abs() < FAR / 2 {
+        if bearable && likeness < LIKENESS || surplus > 0 && available < BLOCK + period {
+            self.rest = REST;
             return untouched;
         }
         if surplus < 0 {
@@ -243,9 +257,6 @@ impl Playout {
             join(&mut after, taken.get_mut(period..).unwrap_or_default());
             self.counters.repeated += period as u64;
             return Used { made: BLOCK, consumed: BLOCK - period };
-        }
-        if available < BLOCK + period {
-            return untouched;
         }
         taken.copy_within(period.., 0);
         join(&mut head, taken);

@@ -98,26 +98,32 @@ impl Desk {
         Tick::Done
     }
 
-    /// One frame for all who hear the same.
+    /// One frame for all who hear the same. All are made before any is handed out: the threads that send them wake up for a
+    /// whole block then, and not for each frame.
     fn send_sound(&mut self, listeners: &[Arc<Listener>], at: Instant) {
-        let now = block_time(self.block);
-        let mut frames = BTreeMap::<Lane, Arc<Frame>>::new();
+        let mut frames = BTreeMap::<Lane, Option<Arc<Frame>>>::new();
         for listener in listeners {
             let lane = self.mixer.lane(listener.owner);
-            let frame = match frames.entry(lane) {
-                Entry::Occupied(made) => Arc::clone(made.get()),
-                Entry::Vacant(place) => match self.lanes.encode(&self.mixer, lane, self.block, now) {
-                    Ok(Some(frame)) => Arc::clone(place.insert(self.numbering.frame(Media::Audio(frame)))),
-                    Ok(None) => continue,
-                    Err(error) => {
-                        debug!(%error, "a block was not encoded");
-                        continue;
-                    }
-                },
-            };
-            listener.push(at, &frame);
+            if let Entry::Vacant(place) = frames.entry(lane) {
+                place.insert(self.encode(lane));
+            }
+        }
+        for listener in listeners {
+            if let Some(Some(frame)) = frames.get(&self.mixer.lane(listener.owner)) {
+                listener.push(at, frame);
+            }
         }
         self.lanes.settle(self.block);
+    }
+
+    fn encode(&mut self, lane: Lane) -> Option<Arc<Frame>> {
+        match self.lanes.encode(&self.mixer, lane, self.block, block_time(self.block)) {
+            Ok(frame) => frame.map(|frame| self.numbering.frame(Media::Audio(frame))),
+            Err(error) => {
+                debug!(%error, "a block was not encoded");
+                None
+            }
+        }
     }
 
     fn follow_speaker(&mut self, room: &RoomMix) {

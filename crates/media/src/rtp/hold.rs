@@ -21,7 +21,11 @@ const MOST: Duration = Duration::from_millis(300);
 /// conversation makes up for that, nor for what comes with it, until all of it has come.
 const STALL: Duration = Duration::from_millis(600);
 
-/// The share that is to be in time. Each that is not is a freeze of some 200 ms, and those may be a hundredth of the time.
+/// Nor is it a retransmission that so much in a row waited for: its path is narrow, and holding would not make it wider.
+const LONGEST_RUN: StreamTime = StreamTime::new(1_500_000);
+
+/// The share that is to be in time, where all that is late in a row counts as one. Each such row is a freeze of some 200 ms,
+/// and those may be a hundredth of the time.
 const SHARE: f32 = 0.999;
 
 /// The memory of each track, in pictures or packets: one that was late counts for twenty seconds.
@@ -45,21 +49,44 @@ pub struct Hold {
 #[derive(Clone, Debug)]
 struct Track {
     lateness: Lateness,
-    /// Whether the path stood still, and has not brought all of it since.
-    stalled: bool,
+    run: Option<Run>,
+}
+
+/// What is later in a row than players bear: one gap of what they play, however much waited for the same packet.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    since: StreamTime,
+    most: Duration,
+}
+
+impl Run {
+    /// Whether it waits for a retransmission.
+    fn is_repair(&self, now: StreamTime) -> bool {
+        self.most < STALL && now - self.since < LONGEST_RUN
+    }
 }
 
 impl Track {
     fn new(memory: f32) -> Self {
-        Self { lateness: Lateness::new(memory, Duration::ZERO, 0.0), stalled: false }
+        Self { lateness: Lateness::new(memory, Duration::ZERO, 0.0), run: None }
     }
 
-    fn observe(&mut self, late: Duration) {
-        let most = if self.stalled { PLAYER } else { STALL };
-        self.stalled = late >= most;
-        if !self.stalled {
-            self.lateness.observe(late);
+    fn observe(&mut self, late: Duration, now: StreamTime) {
+        if late > PLAYER {
+            let run = self.run.get_or_insert(Run { since: now, most: late });
+            run.most = run.most.max(late);
+            return;
         }
+        if let Some(run) = self.run.take().filter(|run| run.is_repair(now)) {
+            self.lateness.observe(run.most);
+        }
+        self.lateness.observe(late);
+    }
+
+    /// How late the media come that are to be in time.
+    fn needed(&self, now: StreamTime) -> Duration {
+        let run = self.run.filter(|run| run.is_repair(now)).map_or(Duration::ZERO, |run| run.most);
+        self.lateness.quantile(SHARE).max(run)
     }
 }
 
@@ -82,8 +109,8 @@ impl Hold {
         self.least.push(now, delay);
         let late = delay - self.least.get(now).unwrap_or(delay);
         match kind {
-            Kind::Audio => self.audio.observe(late.to_duration()),
-            Kind::Video => self.video.observe(late.to_duration()),
+            Kind::Audio => self.audio.observe(late.to_duration(), now),
+            Kind::Video => self.video.observe(late.to_duration(), now),
         }
         self.follow(now);
         (self.held - late).to_duration()
@@ -91,7 +118,7 @@ impl Hold {
 
     /// More is held at once, less by and by.
     fn follow(&mut self, now: StreamTime) {
-        let needed = self.audio.lateness.quantile(SHARE).max(self.video.lateness.quantile(SHARE));
+        let needed = self.audio.needed(now).max(self.video.needed(now));
         let target = StreamTime::from_duration(needed.saturating_sub(PLAYER).min(MOST));
         let elapsed = now - self.followed_at.replace(now).unwrap_or(now);
         self.held = target.max(self.held + bounded(target - self.held, elapsed, SHRINK));
