@@ -24,6 +24,10 @@ const STALL: Duration = Duration::from_millis(600);
 /// Nor is it a retransmission that so much in a row waited for: its path is narrow, and holding would not make it wider.
 const LONGEST_RUN: StreamTime = StreamTime::new(1_500_000);
 
+/// Nor does what comes so soon after nothing has come for [`STALL`] say anything about the path: it waited for what was lost
+/// before it.
+const SETTLING: StreamTime = StreamTime::new(1_500_000);
+
 /// The share that is to be in time, where all that is late in a row counts as one. Each such row is a freeze of some 200 ms,
 /// and those may be a hundredth of the time.
 const SHARE: f32 = 0.999;
@@ -44,6 +48,8 @@ pub struct Hold {
     video: Track,
     held: StreamTime,
     followed_at: Option<StreamTime>,
+    /// Until when nothing is learned.
+    settled_at: StreamTime,
 }
 
 #[derive(Clone, Debug)]
@@ -98,6 +104,7 @@ impl Default for Hold {
             video: Track::new(VIDEO_MEMORY),
             held: StreamTime::ZERO,
             followed_at: None,
+            settled_at: StreamTime::ZERO,
         }
     }
 }
@@ -108,9 +115,15 @@ impl Hold {
         let delay = now - time;
         self.least.push(now, delay);
         let late = delay - self.least.get(now).unwrap_or(delay);
-        match kind {
-            Kind::Audio => self.audio.observe(late.to_duration(), now),
-            Kind::Video => self.video.observe(late.to_duration(), now),
+        if self.followed_at.is_some_and(|last| (now - last).to_duration() >= STALL) {
+            self.settled_at = now + SETTLING;
+            (self.audio.run, self.video.run) = (None, None);
+        }
+        if now >= self.settled_at {
+            match kind {
+                Kind::Audio => self.audio.observe(late.to_duration(), now),
+                Kind::Video => self.video.observe(late.to_duration(), now),
+            }
         }
         self.follow(now);
         (self.held - late).to_duration()
@@ -229,6 +242,30 @@ mod tests {
         let mut hold = Hold::default();
         let out = call(&mut hold, 0, 30, |n| if n % 2 == 0 { 590 } else { 0 });
         assert!(out.iter().skip(1).step_by(2).all(|at| *at <= 40 + 300), "{out:?}");
+    }
+
+    #[test]
+    fn what_comes_right_after_a_path_that_brought_nothing_is_no_reason() {
+        let mut hold = Hold::default();
+        call(&mut hold, 0, 30, |_| 0);
+        let out = call(&mut hold, 33, 30, |n| if n < 500 { 450 } else { 0 });
+        assert_eq!((out[0], out[4], out[5]), (500, 500, 50));
+        let out = call(&mut hold, 63, 30, |n| if n < 950 { 450 } else { 0 });
+        assert!(out[0] == 500 && out[5] > 250, "{out:?}");
+    }
+
+    #[test]
+    fn late_media_in_a_row_count_once_and_a_path_that_is_late_for_long_is_no_reason() {
+        // In twenty seconds a row is forgotten, as long as it may be.
+        for length in [1, 9] {
+            let mut hold = Hold::default();
+            let out = call(&mut hold, 0, 240, |n| if (2_000..2_000 + length).contains(&n) { 400 } else { 0 });
+            let (after, later) = (out[2_010], out[2_000 + 40 * 15]);
+            assert!(after > 200 && later < 60, "{length}: {after} {later}");
+        }
+        let mut hold = Hold::default();
+        let out = call(&mut hold, 0, 60, |n| if (100..160).contains(&n) { 400 } else { 0 });
+        assert_eq!(out[160 + 11 * 15], 50);
     }
 
     #[test]
