@@ -1,16 +1,13 @@
 /** A phone sends what its viewer can take: through the server's event, the SDK, and the attributes of its pusher. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { launch } from 'queqiao-emulator';
 import { report, summary } from './lib/content.mjs';
 import { startLink } from './lib/link.mjs';
-import { phoneCamera } from './lib/phone.mjs';
+import { phoneCamera, startPhone } from './lib/phone.mjs';
 import { IMPATIENT_INPUT, play } from './lib/player.mjs';
 import { scopeOf, sleep, until } from './lib/scope.mjs';
 import { suite } from './lib/suite.mjs';
 
-const DEMO = fileURLToPath(new URL('../miniprogram/demo', import.meta.url));
 const s = suite();
 
 const WAIT_MS = 15_000;
@@ -22,28 +19,15 @@ const SETTLE_MS = 8000;
 const RISE_MS = 40_000;
 
 /** @param {import('./lib/scope.mjs').Scope} scope @param {string} room a phone that publishes there, as `phone` */
-async function startPhone(scope, room) {
-  const emulator = await launch({
-    dir: DEMO,
-    server: `http://${s.server.http}`,
-    // A picture that moves needs what the encoder may use.
-    device: { camera: noisy(phoneCamera({ firstNumber: 0, tone: 440 })) },
-    log: () => {},
-  });
-  scope.defer(() => emulator.close());
-  emulator.find('#room').input(room);
-  emulator.find('#uid').input('phone');
-  await emulator.until(() => emulator.page.data['uid'] === 'phone', { what: 'the uid', timeoutMs: WAIT_MS });
-  emulator.find('#join').tap();
-  /** @returns {any} */
-  const pusher = () => emulator.findAll('live-pusher')[0]?.media;
-  await until('the phone pushes', WAIT_MS, () => pusher()?.state.picturesSent > 15);
-  return pusher;
+function pushInto(scope, room) {
+  // A picture that moves needs what the encoder may use.
+  const camera = phoneCamera({ firstNumber: 0, tone: 440, textured: true });
+  return startPhone(scope, { server: `http://${s.server.http}`, room, uid: 'phone', camera });
 }
 
 test('a phone sends less while its viewer cannot take more, and more again when it can', { timeout: 90_000 }, async (t) => {
   const scope = scopeOf(t);
-  const pusher = await startPhone(scope, 'steered');
+  const pusher = await pushInto(scope, 'steered');
   const before = pusher().state.kbps;
   const link = await startLink(scope, 'tcp', s.server.rtmp, { both: {} });
   const player = play(scope, `rtmp://127.0.0.1:${link.port}/demo/steered/phone`, { input: IMPATIENT_INPUT });
@@ -67,7 +51,7 @@ test('a browser on a path for 60 % of what a phone sends soon sees a whole pictu
   timeout: 90_000,
 }, async (t) => {
   const scope = scopeOf(t);
-  const pusher = await startPhone(scope, 'steered-web');
+  const pusher = await pushInto(scope, 'steered-web');
   const link = await startLink(scope, 'udp', s.server.rtc, {});
   const viewer = await s.browser.watchWhenLive({ url: s.server.whepUrl('steered-web/phone'), viaPort: link.port });
   await viewer.firstFrame(WAIT_MS);
@@ -95,18 +79,3 @@ test('a browser on a path for 60 % of what a phone sends soon sees a whole pictu
   assert.ok(longest < 1500 && pace > 10, 'the picture is not steady');
   assert.ok(settled.latency < 1000, 'the picture is late');
 });
-
-/** @param {ReturnType<typeof phoneCamera>} camera @returns {typeof camera} with noise below the bar code, which stays readable */
-function noisy(camera) {
-  return {
-    ...camera,
-    frame(index, nowMs, size) {
-      const plane = camera.frame(index, nowMs, size);
-      for (let at = Math.floor((plane.length * 3) / 4), seed = index + 1; at < plane.length; at += 1) {
-        seed = (seed * 1_103_515_245 + 12_345) & 0x7fff_ffff;
-        plane[at] = 96 + ((seed >> 16) & 63);
-      }
-      return plane;
-    },
-  };
-}

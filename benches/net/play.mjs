@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { launch } from '../../tests/lib/chromium.mjs';
 import { startLink } from '../../tests/lib/link.mjs';
+import { phoneCamera, startPhone } from '../../tests/lib/phone.mjs';
 import { play } from '../../tests/lib/player.mjs';
 import { Scope, sleep } from '../../tests/lib/scope.mjs';
 import { pushCamera } from '../lib/camera.mjs';
@@ -37,11 +38,15 @@ function speech() {
 async function startClients(scope, scenario, server, links) {
   const browser = scenario.from === 'browser' || scenario.to === 'browser' ? await launch(scope) : null;
   const sound = speech();
+  const samples = new Int16Array(sound.buffer, sound.byteOffset, sound.length / 2);
   if (scenario.from === 'browser') {
     const viaPort = links.publisher.port;
     await browser?.publish({ url: server.whip, viaPort, textured: true, speech: sound.toString('base64') });
+  } else if (scenario.from === 'phone') {
+    if (!server.call) throw new Error('there is no SDK for phones');
+    const camera = phoneCamera({ firstNumber: 0, tone: 0, textured: true, speech: samples });
+    await startPhone(scope, { ...server.call, camera });
   } else {
-    const samples = new Int16Array(sound.buffer, sound.byteOffset, sound.length / 2);
     const url = server.rtmpUrl(`127.0.0.1:${links.publisher.port}`);
     pushCamera(scope, url, { sound: true, ffmpeg: 'ffmpeg', audioRate: AUDIO_RATE, textured: true, speech: samples });
   }
@@ -60,7 +65,7 @@ async function startClients(scope, scenario, server, links) {
 
 /** @param {Scope} scope @param {Scenario} scenario @param {import('./servers.mjs').Running} server */
 async function startLinks(scope, scenario, server) {
-  /** @param {Leg} leg @param {'browser' | 'rtmp'} client */
+  /** @param {Leg} leg @param {Scenario['from']} client */
   const start = (leg, client) => {
     const conditions = /** @type {import('../../tests/lib/link.mjs').Directions} */ (scenario.links?.[leg] ?? {});
     const [kind, address] = client === 'browser' ? /** @type {const} */ (['udp', server.rtc]) : /** @type {const} */ (['tcp', server.rtmp]);

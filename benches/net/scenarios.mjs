@@ -31,7 +31,7 @@
  * @typedef {object} Scenario
  * @property {string} id
  * @property {string} what
- * @property {'browser' | 'rtmp'} from who publishes
+ * @property {'browser' | 'rtmp' | 'phone'} from who publishes; a phone has the SDK, and no bad network of its own
  * @property {'browser' | 'rtmp'} to who watches
  * @property {number} seed
  * @property {Partial<Record<Leg, Directions>>} [links] from before the first packet on
@@ -214,6 +214,16 @@ export const SCENARIOS = [
     steps: [{ ...NARROW_STEPS, leg: 'viewer' }],
     recover: { from: 4, lag: 700 },
     reference: 'clean_down',
+    goals: NARROW,
+  },
+  {
+    id: 'narrow_phone',
+    what: 'phone with the SDK to browser, UDP at 60 % from second 4',
+    from: 'phone',
+    to: 'browser',
+    seed: 20,
+    steps: [{ ...NARROW_STEPS, leg: 'viewer' }],
+    recover: { from: 4, lag: 700 },
     goals: NARROW,
   },
   {

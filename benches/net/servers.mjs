@@ -14,6 +14,7 @@ import { binary, startServer } from '../../tests/lib/server.mjs';
  * @property {(address: string) => string} rtmpUrl the stream's address when RTMP is reached at `address`
  * @property {string} whip
  * @property {string} whep
+ * @property {{ server: string, room: string, uid: string }} [call] where a phone with the SDK publishes the stream
  */
 
 /**
@@ -22,7 +23,8 @@ import { binary, startServer } from '../../tests/lib/server.mjs';
  * @property {(scope: import('../../tests/lib/scope.mjs').Scope) => Promise<Running>} start
  */
 
-const STREAM = 'bench/a';
+const [ROOM, UID] = ['bench', 'a'];
+const STREAM = `${ROOM}/${UID}`;
 
 /** @param {string} name @param {string} program @returns {Kind} */
 function queqiao(name, program) {
@@ -36,6 +38,7 @@ function queqiao(name, program) {
         rtmpUrl: (address) => `rtmp://${address}/demo/${STREAM}`,
         whip: server.whipUrl(STREAM),
         whep: server.whepUrl(STREAM),
+        call: { server: `http://${server.http}`, room: ROOM, uid: UID },
       };
     },
   };
