@@ -13,6 +13,7 @@ use str0m::media::{MediaKind, Mid};
 use tracing::debug;
 
 use super::counters::{Counters, Counts};
+use super::negotiate::prepare_to_send;
 use super::redundancy::Redundancy;
 use super::smoothing::Smoothing;
 use super::thinning::Thinning;
@@ -457,6 +458,8 @@ impl Egress {
             track.run = None;
             if verdict == Verdict::Cut {
                 self.playing = Playing::AwaitingKeyframe;
+                // What was sent before and is lost would only delay the keyframe with which the picture goes on.
+                prepare_to_send(rtc, track.mid);
             }
             return Ok(false);
         }

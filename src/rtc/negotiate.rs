@@ -237,7 +237,7 @@ pub(super) fn is_redundant(rtc: &Rtc, pt: Pt) -> bool {
     rtc.codec_config().params().iter().any(|params| params.red() == Some(pt))
 }
 
-/// Prepares a section for the video that will be sent in it.
+/// Prepares a section for the video that will be sent in it. What has been sent in it is not sent again.
 pub(super) fn prepare_to_send(rtc: &mut Rtc, mid: Mid) {
     if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
         stream.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_SHARE));
