@@ -3,7 +3,7 @@
  * few milliseconds. The tests' source makes the same picture and sound, without a pusher's timing of pictures.
  */
 import { CLOCK_MODULUS, FLASH_FRAMES, fill, paint, texture } from '../../tests/lib/barcode.mjs';
-import { synthesize } from '../../tests/lib/sound.mjs';
+import { excerpt, synthesize } from '../../tests/lib/sound.mjs';
 import { tools } from '../../tests/lib/tools.mjs';
 
 const WIDTH = 360;
@@ -43,11 +43,6 @@ function picture(number, textured) {
   paint(frame, WIDTH, HEIGHT, { number, clock: Date.now() % CLOCK_MODULUS, flash });
   if (textured) fill(frame, WIDTH, HEIGHT, texture(number));
   return frame;
-}
-
-/** @param {Int16Array} recording repeated for ever @param {number} from @param {number} count */
-function excerpt(recording, from, count) {
-  return Int16Array.from({ length: count }, (_, i) => recording[(from + i) % recording.length] ?? 0);
 }
 
 /**

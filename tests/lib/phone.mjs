@@ -6,7 +6,7 @@ import { launch } from 'queqiao-emulator';
 import { CLOCK_MODULUS, FLASH_FRAMES, fill, paint, readPlane, texture } from './barcode.mjs';
 import { Recording } from './recording.mjs';
 import { until } from './scope.mjs';
-import { synthesize } from './sound.mjs';
+import { excerpt, synthesize } from './sound.mjs';
 
 const DEMO = fileURLToPath(new URL('../../miniprogram/demo', import.meta.url));
 /** How long the demo's page has for each of its steps. */
@@ -43,9 +43,7 @@ export function phoneCamera({ firstNumber, tone, textured = false, speech }) {
     },
     /** @param {number} from @param {number} count */
     samples: (from, count) =>
-      speech
-        ? Int16Array.from({ length: count }, (_, i) => speech[(from + i) % speech.length] ?? 0)
-        : synthesize({ tone, rate: RATE, channels: 1, from, count }),
+      speech ? excerpt(speech, from, count) : synthesize({ tone, rate: RATE, channels: 1, from, count }),
   };
 }
 

@@ -158,3 +158,8 @@ export function fromInt16(bytes) {
   for (let i = 0; i < pcm.length; i += 1) pcm[i] = bytes.readInt16LE(i * 2) / 32768;
   return pcm;
 }
+
+/** @param {Int16Array} recording repeated for ever @param {number} from @param {number} count */
+export function excerpt(recording, from, count) {
+  return Int16Array.from({ length: count }, (_, i) => recording[(from + i) % recording.length] ?? 0);
+}

@@ -1,7 +1,6 @@
 //! What one room's mix consists of, block after block, on the thread that makes it.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -98,18 +97,12 @@ impl Desk {
         Tick::Done
     }
 
-    /// One frame for all who hear the same. All are made before any is handed out: the threads that send them wake up for a
-    /// whole block then, and not for each frame.
+    /// One frame for all who hear the same.
     fn send_sound(&mut self, listeners: &[Arc<Listener>], at: Instant) {
         let mut frames = BTreeMap::<Lane, Option<Arc<Frame>>>::new();
         for listener in listeners {
             let lane = self.mixer.lane(listener.owner);
-            if let Entry::Vacant(place) = frames.entry(lane) {
-                place.insert(self.encode(lane));
-            }
-        }
-        for listener in listeners {
-            if let Some(Some(frame)) = frames.get(&self.mixer.lane(listener.owner)) {
+            if let Some(frame) = frames.entry(lane).or_insert_with(|| self.encode(lane)) {
                 listener.push(at, frame);
             }
         }
