@@ -67,7 +67,7 @@ impl ToFrames {
         }
     }
 
-    /// Takes a video packet of a layer. Returns whether a keyframe of it is needed to go on.
+    /// Takes a video packet of a layer. Returns whether a keyframe of it is needed to go on, or may be.
     pub(crate) fn video(&mut self, now: Instant, layer: Layer, packet: RtpPacket<90_000>) -> bool {
         let video = self.video.get_mut(layer);
         if !self.source.layer_wanted(layer) {
@@ -108,7 +108,7 @@ impl ToFrames {
         video.chain(audio).chain(self.pictures.poll_timeout()).min()
     }
 
-    /// Gives up on what is too late. Returns the layers of which a keyframe is needed to go on.
+    /// Gives up on what is too late. Returns the layers of which a keyframe is needed to go on, or may be.
     pub(crate) fn poll(&mut self, now: Instant) -> LayerSet {
         self.poll_audio(now);
         let needing = Layer::ALL.into_iter().filter(|layer| self.poll_video(now, *layer)).collect();
@@ -118,10 +118,12 @@ impl ToFrames {
 
     fn poll_video(&mut self, now: Instant, layer: Layer) -> bool {
         let Some(video) = self.video.get_mut(layer) else { return false };
+        let mut doubtful = false;
         while let Some(item) = video.jitter.poll(now) {
             match item {
                 Item::Packet(packet) => video.depacketizer.push(&packet),
                 Item::Lost { first, count } => debug!(first, count, "video packets lost"),
+                Item::Doubtful => doubtful = true,
                 Item::Restart => video.depacketizer.restart(),
             }
             while let Some(unit) = video.depacketizer.pull() {
@@ -139,7 +141,7 @@ impl ToFrames {
                 }
             }
         }
-        video.depacketizer.needs_keyframe()
+        doubtful || video.depacketizer.needs_keyframe()
     }
 
     fn let_go_pictures(&mut self, now: Instant) {
@@ -153,7 +155,7 @@ impl ToFrames {
         while let Some(item) = audio.jitter.poll(now) {
             let hold = match &item {
                 Item::Packet(packet) => self.hold.came(Kind::Audio, packet.time, self.source.time_at(now)),
-                Item::Lost { .. } | Item::Restart => Duration::ZERO,
+                Item::Lost { .. } | Item::Doubtful | Item::Restart => Duration::ZERO,
             };
             audio.held.push(item, hold, now);
         }

@@ -22,6 +22,7 @@ fn packet(seq: u64, size: usize) -> RtpPacket<90_000> {
 enum Out {
     Packet(u64),
     Lost(u64, u64),
+    Doubtful,
     Restart,
 }
 
@@ -30,6 +31,7 @@ fn drain(buffer: &mut Buffer, now: Instant) -> Vec<Out> {
         .map(|item| match item {
             Item::Packet(packet) => Out::Packet(packet.seq),
             Item::Lost { first, count } => Out::Lost(first, count),
+            Item::Doubtful => Out::Doubtful,
             Item::Restart => Out::Restart,
         })
         .collect()
@@ -54,7 +56,7 @@ fn ms(count: u64) -> Duration {
 
 /// A wait that nothing changes.
 const fn exactly(wait: Duration) -> Waits {
-    Waits { least: wait, most: wait, first: wait, share: 1.0, repairs: 1 }
+    Waits { least: wait, most: wait, first: wait, share: 1.0, repairs: 1, doubted_after: None }
 }
 
 #[test]
@@ -101,6 +103,48 @@ fn every_gap_has_its_own_time() {
     assert_eq!(push(&mut buffer, start + ms(100), &[2]), packets(2..=3));
     assert_eq!(buffer.poll_timeout(), Some(start + ms(250)));
     assert_eq!(drain(&mut buffer, start + ms(250)), [Out::Lost(4, 2), Out::Packet(6), Out::Packet(7)]);
+}
+
+#[test]
+fn what_is_sent_again_in_vain_is_doubted_once_and_still_waited_for() {
+    let waits = Waits {
+        least: ms(10),
+        most: ms(700),
+        first: ms(200),
+        share: 0.5,
+        repairs: 4,
+        doubted_after: Some(3),
+    };
+    let (mut buffer, mut now) = (Buffer::new(waits), Instant::now());
+    let mut gap = |buffer: &mut Buffer, seq: u64| {
+        now += ms(1_000);
+        assert_eq!(push(buffer, now, &[seq, seq + 2]), [Out::Packet(seq)]);
+        now
+    };
+    // How long a repair takes is not known yet.
+    let unknown = gap(&mut buffer, 0);
+    let end = buffer.poll_timeout().unwrap();
+    assert_eq!(drain(&mut buffer, end), [Out::Lost(1, 1), Out::Packet(2)]);
+    assert!(end - unknown >= ms(190));
+    for seq in (3..300).step_by(3) {
+        let shown = gap(&mut buffer, seq);
+        assert_eq!(push(&mut buffer, shown + ms(100), &[seq + 1]), packets(seq + 1..=seq + 2));
+    }
+    for comes in [true, false] {
+        let seq = if comes { 300 } else { 303 };
+        let shown = gap(&mut buffer, seq);
+        let doubted = buffer.poll_timeout().unwrap();
+        assert!((ms(300)..=ms(340)).contains(&(doubted - shown)), "{:?}", doubted - shown);
+        assert_eq!(drain(&mut buffer, doubted - ms(1)), []);
+        assert_eq!(drain(&mut buffer, doubted), [Out::Doubtful]);
+        let end = buffer.poll_timeout().unwrap();
+        assert!((ms(400)..=ms(450)).contains(&(end - shown)), "{:?}", end - shown);
+        if comes {
+            assert_eq!(push(&mut buffer, end - ms(1), &[seq + 1]), packets(seq + 1..=seq + 2));
+        } else {
+            assert_eq!(drain(&mut buffer, end), [Out::Lost(seq + 1, 1), Out::Packet(seq + 2)]);
+        }
+    }
 }
 
 #[test]
@@ -162,7 +206,7 @@ proptest! {
             let (first, count) = match item {
                 Out::Packet(seq) => (seq, 1),
                 Out::Lost(first, count) => (first, count),
-                Out::Restart => panic!("no jump was made"),
+                Out::Doubtful | Out::Restart => panic!("no jump was made, and nothing is doubted by itself"),
             };
             prop_assert!(first == told && count > 0);
             told += count;

@@ -103,6 +103,8 @@ fn arrivals(path: Path, count: u64, interval: u64, seed: u64) -> Vec<(u64, u64)>
 struct Outcome {
     packets: u64,
     lost: u64,
+    /// Gaps that became doubtful.
+    doubts: u64,
     /// From arrival at the buffer to its exit, at worst.
     worst_delay: Duration,
     wait: Duration,
@@ -137,6 +139,7 @@ fn run(waits: Waits, path: Path, seed: u64) -> Outcome {
                     told += count;
                     outcome.lost += if first >= WARM_UP { count } else { 0 };
                 }
+                Item::Doubtful => outcome.doubts += 1,
                 Item::Restart => panic!("nothing restarted"),
             }
         }
@@ -185,6 +188,9 @@ fn video_is_repaired_at_any_round_trip_and_waits_no_longer_than_that_takes() {
             let repairs = 4 * (round_trip + jitter + 10) + 10 * burst as u64 * 4 + 60;
             assert!(outcome.wait <= ms(repairs), "{round_trip} ms, {loss}: {outcome:?}");
             assert!(outcome.worst_delay <= Waits::VIDEO.most, "{round_trip} ms, {loss}: {outcome:?}");
+            // A keyframe that is not needed costs more than it saves: one gap in fifty may become doubtful.
+            let doubtful = outcome.doubts as f64 / 6_000.0;
+            assert!(doubtful < loss / 50.0, "{round_trip} ms, {loss}: {outcome:?}");
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Waits {
     /// To wait at least so many times as long as half of them take: what is sent again may be lost again, more often than
     /// was seen yet.
     pub repairs: u32,
+    /// After so many such times a gap is [doubtful](Item::Doubtful). None where nothing stands in for what is missing.
+    pub doubted_after: Option<u32>,
 }
 
 impl Waits {
@@ -37,6 +39,9 @@ impl Waits {
         share: 0.998,
         // At 5 % loss both ways every tenth try fails.
         repairs: 4,
+        // At 15 % that is one gap in two hundred. A keyframe that is on its way when the last try fails shortens the
+        // freeze by a round trip and more.
+        doubted_after: Some(3),
     };
 
     /// Sound. What comes out is heard in order whenever it comes, by players with buffers of their own.
@@ -50,6 +55,7 @@ impl Waits {
         share: 0.99,
         // Concealment is better than a long wait.
         repairs: 1,
+        doubted_after: None,
     };
 }
 
@@ -97,6 +103,9 @@ pub enum Item<const HZ: u32> {
         /// How many, at least one.
         count: u64,
     },
+    /// The next packet is waited for so long already that it may not come at all: it is as well to ask for something that does
+    /// without it. Said once for each gap, which is kept open all the same.
+    Doubtful,
     /// The sequence numbers begin anew with the next packet: what was lost is not known.
     Restart,
 }
@@ -146,6 +155,8 @@ pub struct JitterBuffer<const HZ: u32> {
 struct Gap {
     /// When a packet behind it came.
     shown: Instant,
+    /// When it becomes doubtful, unless that has been said.
+    doubted: Option<Instant>,
     /// When it is given up.
     deadline: Instant,
 }
@@ -195,6 +206,14 @@ impl<const HZ: u32> JitterBuffer<HZ> {
             .clamp(self.waits.least, self.waits.most)
     }
 
+    /// After how long a gap that shows now becomes doubtful, where that is before it is given up.
+    fn doubted(&self) -> Option<Duration> {
+        let known = self.seen >= KNOWN && self.repaired >= WORTH_WAITING;
+        let tries = self.waits.doubted_after.filter(|_| known)?;
+        let doubted = (self.lateness.quantile(0.5) * tries + HEADROOM).max(self.waits.least);
+        Some(doubted).filter(|doubted| *doubted < self.wait())
+    }
+
     /// Takes a packet that arrived at `now`.
     pub fn push(&mut self, now: Instant, packet: RtpPacket<HZ>) {
         let next = *self.next.get_or_insert(packet.seq);
@@ -230,7 +249,11 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         let (&first_waiting, _) = self.waiting.first_key_value()?;
         if first_waiting > next {
             let expired = self.gap.is_some_and(|gap| now >= gap.deadline);
-            return (expired || self.is_full()).then(|| self.give_up(next, first_waiting));
+            if expired || self.is_full() {
+                return Some(self.give_up(next, first_waiting));
+            }
+            let doubted = self.gap.as_mut().and_then(|gap| gap.doubted.take_if(|at| *at <= now));
+            return doubted.map(|_| Item::Doubtful);
         }
         let (_, Waiting { packet, .. }) = self.waiting.pop_first()?;
         self.bytes -= packet.payload.len();
@@ -242,7 +265,7 @@ impl<const HZ: u32> JitterBuffer<HZ> {
     /// When [`poll`](Self::poll) has something to say even if no packet comes.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.gap.map(|gap| gap.deadline)
+        self.gap.map(|gap| gap.doubted.unwrap_or(gap.deadline))
     }
 
     /// What happened so far.
@@ -327,7 +350,8 @@ impl<const HZ: u32> JitterBuffer<HZ> {
             let shown = self.waiting.values().map(|waiting| waiting.since).min();
             self.gap = shown.and_then(|shown| {
                 let deadline = shown.checked_add(self.wait())?;
-                Some(Gap { shown, deadline })
+                let doubted = self.doubted().and_then(|after| shown.checked_add(after));
+                Some(Gap { shown, doubted, deadline })
             });
         }
     }

@@ -44,6 +44,7 @@ impl OpusReceiver {
             Item::Packet(packet) => self.push_packet(packet, out),
             Item::Lost { count, .. } => self.lost = self.lost.saturating_add(count),
             Item::Restart => (self.last, self.lost) = (None, 0),
+            Item::Doubtful => {}
         }
     }
 

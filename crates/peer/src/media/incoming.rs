@@ -199,7 +199,8 @@ impl Incoming {
             while let Some(item) = video.jitter.poll(now) {
                 match item {
                     Item::Packet(packet) => video.depacketizer.push(&packet),
-                    Item::Lost { .. } => {}
+                    // A keyframe is everybody's: none is asked for that may not be needed.
+                    Item::Lost { .. } | Item::Doubtful => {}
                     Item::Restart => video.depacketizer.restart(),
                 }
                 while let Some(unit) = video.depacketizer.pull() {
