@@ -301,6 +301,7 @@ test('a back end that redirects and fails is told all the same, in order, with s
   assert.deepEqual([webhook.url, webhook.failed, webhook.dropped], [hooks.url.replace(/\?.*/, ''), 2, 0]);
   const metrics = await (await raw('/metrics', { headers: { authorization: `Bearer ${ADMIN}` } })).text();
   assert.match(metrics, /^queqiao_webhooks_failed_total\{endpoint="http:\/\/127\.0\.0\.1:\d+\/hooks"\} 2$/m);
+  assert.match(metrics, /^queqiao_mixed_rooms 0$/m);
   assert.doesNotMatch(server.log + metrics, /key=hidden/);
   assert.doesNotMatch(server.log, new RegExp([ADMIN, APP, HOOKS].join('|')));
 });

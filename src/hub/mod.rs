@@ -36,7 +36,7 @@ use gate::Held;
 pub(crate) use frame::{Frame, Media, RtpUnit, RtpVideo, SourceId, WireForm};
 pub(crate) use lag::{BUCKETS as LAG_BUCKETS, Delivered, Delivery, Lag};
 pub(crate) use meter::Passed;
-pub(crate) use mix::{RoomMix, SpeakerNotice};
+pub(crate) use mix::{MixCounts, RoomMix, SpeakerNotice};
 pub(crate) use queue::Consumer;
 pub(crate) use sei::{Heard, SeiCounts};
 #[cfg(test)]
@@ -103,6 +103,7 @@ pub(crate) struct Hub {
     limited: Arc<AtomicUsize>,
     /// The rooms that are mixed at present. Bounded by the rooms' listeners.
     mixes: Mutex<HashMap<RoomKey, Weak<RoomMix>>>,
+    mixing: mix::Tally,
     clock: mix::Clock,
     speakers: mpsc::Sender<SpeakerNotice>,
     speaker_notices: Mutex<Option<mpsc::Receiver<SpeakerNotice>>>,
@@ -130,6 +131,7 @@ impl Hub {
             sei: sei::Exchange::new(),
             limited: Arc::default(),
             mixes: Mutex::default(),
+            mixing: mix::Tally::default(),
             speakers,
             speaker_notices: Mutex::new(Some(speaker_notices)),
             delivery: Delivery::default(),

@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 
 use super::api::Ops;
 use super::webhooks::Counts;
-use crate::hub::{Delivered, LAG_BUCKETS};
+use crate::hub::{Delivered, LAG_BUCKETS, MixCounts};
 
 /// Name, help and value of what is counted for each endpoint.
 type Counter = (&'static str, &'static str, fn(&Counts) -> u64);
@@ -62,6 +62,19 @@ impl Page {
         }
     }
 
+    /// The rooms that are mixed for those who can play one stream.
+    fn mixes(&mut self, MixCounts { rooms, blocks, left_out, encoded, dropped }: MixCounts) {
+        self.gauge("mixed_rooms", "Rooms whose sound is mixed.", rooms);
+        for (name, help, value) in [
+            ("mix_blocks_total", "Blocks of 21 ms that rooms were mixed for.", blocks),
+            ("mix_blocks_left_out_total", "Blocks that the mixer was too late for.", left_out),
+            ("mix_frames_encoded_total", "AAC frames that mixes were encoded to, silence excepted.", encoded),
+            ("mix_sound_dropped_total", "Packets of sound that the mixer was too slow for.", dropped),
+        ] {
+            self.counter(name, help, value);
+        }
+    }
+
     fn sample(&mut self, name: &str, endpoint: &str, value: u64) {
         let endpoint = endpoint.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let _ = writeln!(self.0, "queqiao_{name}{{endpoint=\"{endpoint}\"}} {value}");
@@ -86,6 +99,7 @@ fn page(ops: &Ops) -> String {
     page.counter("sei_unsent_total", "User data that found no picture to go into.", sei.unsent);
     page.gauge("webrtc_sessions", "WebRTC sessions.", ops.rtc.sessions());
     page.delivery(ops.hub.delivery().read());
+    page.mixes(ops.hub.mix_counts());
     let viewers = ops.rtc.counts();
     page.counter(
         "webrtc_pictures_left_out_total",

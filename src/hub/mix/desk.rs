@@ -12,7 +12,7 @@ use tracing::{debug, info};
 use super::inputs::Inputs;
 use super::lanes::Lanes;
 use super::show::Shows;
-use super::{Arrival, Listener, RoomMix};
+use super::{Arrival, Listener, RoomMix, Tally};
 use crate::hub::frame::{Frame, Media, SourceId};
 
 /// The number of the first block. Frames lie before the sound that they are made of by the encoder's delay, two blocks, and
@@ -81,6 +81,7 @@ impl Desk {
     pub(super) fn tick(&mut self, at: Instant, skipped: u64) -> Tick {
         let Some(room) = self.room.upgrade() else { return Tick::RoomGone };
         self.block += 1 + skipped;
+        room.hub.mixing.block(skipped);
         let mut arrivals = std::mem::take(&mut self.arrivals);
         room.take(&mut arrivals);
         for arrival in arrivals.drain(..) {
@@ -91,26 +92,26 @@ impl Desk {
         let now = block_time(self.block);
         self.mixer.tick(now);
         let listeners = room.listeners();
-        self.send_sound(&listeners, at);
+        self.send_sound(&room.hub.mixing, &listeners, at);
         self.shows.tick(&room, &self.mixer, &listeners, &mut self.numbering, at, now);
         self.follow_speaker(&room);
         Tick::Done
     }
 
     /// One frame for all who hear the same.
-    fn send_sound(&mut self, listeners: &[Arc<Listener>], at: Instant) {
+    fn send_sound(&mut self, mixing: &Tally, listeners: &[Arc<Listener>], at: Instant) {
         let mut frames = BTreeMap::<Lane, Option<Arc<Frame>>>::new();
         for listener in listeners {
             let lane = self.mixer.lane(listener.owner);
-            if let Some(frame) = frames.entry(lane).or_insert_with(|| self.encode(lane)) {
+            if let Some(frame) = frames.entry(lane).or_insert_with(|| self.encode(mixing, lane)) {
                 listener.push(at, frame);
             }
         }
         self.lanes.settle(self.block);
     }
 
-    fn encode(&mut self, lane: Lane) -> Option<Arc<Frame>> {
-        match self.lanes.encode(&self.mixer, lane, self.block, block_time(self.block)) {
+    fn encode(&mut self, mixing: &Tally, lane: Lane) -> Option<Arc<Frame>> {
+        match self.lanes.encode(mixing, &self.mixer, lane, self.block) {
             Ok(frame) => frame.map(|frame| self.numbering.frame(Media::Audio(frame))),
             Err(error) => {
                 debug!(%error, "a block was not encoded");

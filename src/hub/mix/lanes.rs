@@ -7,8 +7,10 @@ use bytes::Bytes;
 use queqiao_media::aac;
 use queqiao_media::frame::AacFrame;
 use queqiao_media::time::{AudioTicks, StreamTime};
-use queqiao_mix::{Lane, MAX_MIXED, Mixer, PRIMING, Rendered};
+use queqiao_mix::{Lane, MAX_MIXED, Mixer, PRIMING, Rendered, block_time};
 use queqiao_transcode::{AacEncoder, AacSettings, Error};
+
+use super::Tally;
 
 struct Encoding {
     encoder: AacEncoder,
@@ -43,22 +45,25 @@ impl Lanes {
         })
     }
 
-    /// The frame of a mix at block `block`, which begins at `now`; none if there is no such mix.
+    /// The frame of a mix at block `block`; none if there is no such mix.
     ///
     /// Silence is encoded until the encoder has forgotten everything else, and then no more.
     pub(super) fn encode(
         &mut self,
+        mixing: &Tally,
         mixer: &Mixer,
         lane: Lane,
         block: u64,
-        now: StreamTime,
     ) -> Result<Option<AacFrame>, Error> {
         let Some(rendered) = mixer.rendered(lane) else { return Ok(None) };
         let data = match &self.silence {
             Some(silence) if rendered.silent_for > PRIMING as u64 => silence.clone(),
-            _ => self.encode_sound(&rendered, lane, block)?,
+            _ => {
+                mixing.encoded();
+                self.encode_sound(&rendered, lane, block)?
+            }
         };
-        Ok(Some(AacFrame { time: now - self.delay, config: Arc::clone(&self.config), data }))
+        Ok(Some(AacFrame { time: block_time(block) - self.delay, config: Arc::clone(&self.config), data }))
     }
 
     fn encode_sound(&mut self, rendered: &Rendered<'_>, lane: Lane, block: u64) -> Result<Bytes, Error> {

@@ -9,6 +9,7 @@ mod desk;
 mod inputs;
 mod lanes;
 mod show;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,8 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 pub(super) use clock::Clock;
+pub(crate) use tally::MixCounts;
+pub(super) use tally::Tally;
 
 use super::frame::{Frame, SourceId};
 use super::stream::{NativeForm, Publication, PublisherControl, Stream};
@@ -220,6 +223,7 @@ impl RoomMix {
             return;
         }
         drop(arrivals);
+        self.hub.mixing.dropped();
         let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
         if dropped.is_power_of_two() {
             warn!(room = %self.key.room, dropped, "mixer overloaded: sound dropped");
@@ -352,6 +356,12 @@ impl Hub {
     /// The speakers of rooms as they change, for whoever tells the rooms. Given out once.
     pub(crate) fn take_speakers(&self) -> Option<mpsc::Receiver<SpeakerNotice>> {
         lock(&self.speaker_notices).take()
+    }
+
+    /// What has been mixed since the server began.
+    pub(crate) fn mix_counts(&self) -> MixCounts {
+        let rooms = lock(&self.mixes).values().filter(|mix| mix.strong_count() > 0).count();
+        self.mixing.read(u64::try_from(rooms).unwrap_or(u64::MAX))
     }
 
     fn forget_mix(&self, room: &RoomKey) {

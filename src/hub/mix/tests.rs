@@ -164,6 +164,26 @@ fn everybody_hears_the_others_without_themselves_and_who_hears_the_same_shares_t
         assert!(steps.len() == 99 && steps.iter().all(|step| (21_333..=21_334).contains(step)));
     }
     assert!(frames[2].iter().zip(&frames[3]).all(|(one, other)| Arc::ptr_eq(one, other)));
+    let MixCounts { rooms, blocks, encoded, .. } = stage.hub.mix_counts();
+    assert_eq!((rooms, blocks), (1, 100));
+    assert!((200..=300).contains(&encoded), "{encoded} frames: three mixes, once both talk");
+}
+
+#[test]
+fn sound_that_the_mixer_is_too_slow_for_is_dropped_and_counted_as_are_blocks_that_it_is_too_late_for() {
+    let mut stage = Stage::new();
+    stage.talker("anna", 300.0);
+    stage.listen("demo/room/dora~mix");
+    stage.run(10);
+    let encoder = &mut stage.talkers[0].encoder;
+    let (config, data) = (Arc::clone(encoder.config()), encoder.encode(&[0.0; BLOCK]).unwrap());
+    let frame = AacFrame { time: block_time(10), config, data };
+    for _ in 0..MAX_WAITING + 7 {
+        stage.talkers[0].publication.source().push_frame(stage.start, Media::Audio(frame.clone()));
+    }
+    assert!(matches!(stage.desk.tick(stage.start + block_time(30).to_duration(), 20), Tick::Done));
+    let MixCounts { blocks, left_out, dropped, .. } = stage.hub.mix_counts();
+    assert_eq!((blocks, left_out, dropped), (11, 20, 7));
 }
 
 #[test]
@@ -178,6 +198,8 @@ fn the_sound_of_a_silent_room_goes_on_at_next_to_no_bitrate() {
         Media::Video { .. } => usize::MAX,
     });
     assert!(sizes.max().unwrap() < 20);
+    let counts = MixCounts { rooms: 1, blocks: 50, ..MixCounts::default() };
+    assert_eq!(stage.hub.mix_counts(), counts, "silence is not encoded");
 }
 
 #[test]
@@ -223,5 +245,6 @@ fn a_mix_ends_with_its_last_listener() {
     assert!(matches!(desk.tick(Instant::now(), 0), Tick::Done), "somebody listens");
     drop(listeners);
     assert!(matches!(desk.tick(Instant::now(), 0), Tick::RoomGone));
+    assert_eq!(hub.mix_counts().rooms, 0);
     assert!(weak.upgrade().is_none() && !lock(&hub.mixes).contains_key(&key));
 }
