@@ -148,6 +148,7 @@ impl Model {
                 self.lost += count;
                 trace.note("lost", *count);
             }
+            Item::Doubtful => trace.note("doubtful", 0),
             Item::Restart => trace.note("restart", 0),
         }
     }
