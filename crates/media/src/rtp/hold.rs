@@ -14,14 +14,12 @@ use crate::timeline::Kind;
 /// What players hold by themselves at least: the smallest buffer that WeChat recommends for calls.
 const PLAYER: Duration = Duration::from_millis(200);
 
-/// The longest time that anything is held. With what players bear, that is the third retransmission at a round trip of
-/// 110 ms. libwebrtc sends nothing again within a round trip of having sent it last, and its pacer may be 40 ms late: it
-/// answers every other one of requests that are a round trip apart.
-const MOST: Duration = Duration::from_millis(450);
+/// The longest time that anything is held: two retransmissions more than players bear, at a round trip of 150 ms.
+const MOST: Duration = Duration::from_millis(300);
 
 /// What comes so much later than usual waited for the path to come back, not for a retransmission. No buffer of a
 /// conversation makes up for that, nor for what comes with it, until all of it has come.
-const STALL: Duration = Duration::from_millis(700);
+const STALL: Duration = Duration::from_millis(600);
 
 /// Nor is it a retransmission that so much in a row waited for: its path is narrow, and holding would not make it wider.
 const LONGEST_RUN: StreamTime = StreamTime::new(1_500_000);
@@ -242,8 +240,8 @@ mod tests {
         let out = call(&mut hold, 30, 30, |n| (3_000 - (n - 500) * 66).clamp(0, 3_000) * i64::from(n >= 500));
         assert_eq!(out.iter().filter(|at| **at == 50).count(), 450 - 46);
         let mut hold = Hold::default();
-        let out = call(&mut hold, 0, 30, |n| if n % 2 == 0 { 690 } else { 0 });
-        assert!(out.iter().skip(1).step_by(2).all(|at| *at <= 40 + 450), "{out:?}");
+        let out = call(&mut hold, 0, 30, |n| if n % 2 == 0 { 590 } else { 0 });
+        assert!(out.iter().skip(1).step_by(2).all(|at| *at <= 40 + 300), "{out:?}");
     }
 
     #[test]

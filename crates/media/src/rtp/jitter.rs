@@ -39,8 +39,8 @@ impl Waits {
         share: 0.998,
         // At 5 % loss both ways every tenth try fails.
         repairs: 4,
-        // At 15 % that is one gap in two hundred. A keyframe that is on its way when the last try fails shortens the
-        // freeze by a round trip and more.
+        // A keyframe that is on its way when the last try fails shortens the freeze by a round trip and more. At 15 % it is
+        // asked for once in some ten seconds.
         doubted_after: Some(3),
     };
 
