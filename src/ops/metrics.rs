@@ -135,6 +135,21 @@ mod tests {
     use crate::hub::Delivery;
 
     #[test]
+    fn every_count_of_the_mixes_has_its_name() {
+        let mut page = Page::default();
+        page.mixes(MixCounts { rooms: 1, blocks: 2, left_out: 3, encoded: 4, dropped: 5 });
+        let samples: Vec<_> = page.0.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            "queqiao_mixed_rooms 1",
+            "queqiao_mix_blocks_total 2",
+            "queqiao_mix_blocks_left_out_total 3",
+            "queqiao_mix_frames_encoded_total 4",
+            "queqiao_mix_sound_dropped_total 5",
+        ];
+        assert_eq!(samples, expected);
+    }
+
+    #[test]
     fn the_buckets_of_the_lag_are_cumulative_and_end_with_the_count() {
         let delivery = Delivery::default();
         delivery.observe(Duration::from_millis(20), 7);

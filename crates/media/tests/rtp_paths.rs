@@ -111,9 +111,11 @@ struct Outcome {
     duplicates: u64,
 }
 
+/// The packets of a run.
+const COUNT: u64 = 6_000;
+
 /// Runs packets through a buffer; losses and delays of the first `warm_up` packets do not count.
 fn run(waits: Waits, path: Path, seed: u64) -> Outcome {
-    const COUNT: u64 = 6_000;
     const WARM_UP: u64 = 2_000;
     let start = Instant::now();
     let mut buffer = JitterBuffer::<48_000>::new(waits);
@@ -188,8 +190,8 @@ fn video_is_repaired_at_any_round_trip_and_waits_no_longer_than_that_takes() {
             let repairs = 4 * (round_trip + jitter + 10) + 10 * burst as u64 * 4 + 60;
             assert!(outcome.wait <= ms(repairs), "{round_trip} ms, {loss}: {outcome:?}");
             assert!(outcome.worst_delay <= Waits::VIDEO.most, "{round_trip} ms, {loss}: {outcome:?}");
-            // A keyframe that is not needed costs more than it saves: one gap in fifty may become doubtful.
-            let doubtful = outcome.doubts as f64 / 6_000.0;
+            // Keyframes stay rare: one for fifty lost packets at most.
+            let doubtful = outcome.doubts as f64 / COUNT as f64;
             assert!(doubtful < loss / 50.0, "{round_trip} ms, {loss}: {outcome:?}");
         }
     }

@@ -59,8 +59,9 @@ impl Lanes {
         let data = match &self.silence {
             Some(silence) if rendered.silent_for > PRIMING as u64 => silence.clone(),
             _ => {
+                let data = self.encode_sound(&rendered, lane, block)?;
                 mixing.encoded();
-                self.encode_sound(&rendered, lane, block)?
+                data
             }
         };
         Ok(Some(AacFrame { time: block_time(block) - self.delay, config: Arc::clone(&self.config), data }))

@@ -20,7 +20,7 @@ pub(crate) struct MixCounts {
     pub(crate) blocks: u64,
     /// Blocks that were left out, because the thread that makes them came too late.
     pub(crate) left_out: u64,
-    /// Frames of AAC that were encoded: less than one for each listener.
+    /// Frames of AAC that were encoded: one for all who hear the same.
     pub(crate) encoded: u64,
     /// Packets of sound that nothing was made of, because too many waited.
     pub(crate) dropped: u64,

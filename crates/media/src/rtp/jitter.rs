@@ -39,8 +39,7 @@ impl Waits {
         share: 0.998,
         // At 5 % loss both ways every tenth try fails.
         repairs: 4,
-        // A keyframe that is on its way when the last try fails shortens the freeze by a round trip and more. At 15 % it is
-        // asked for once in some ten seconds.
+        // A keyframe is then on its way when the last try fails.
         doubted_after: Some(3),
     };
 
@@ -206,12 +205,11 @@ impl<const HZ: u32> JitterBuffer<HZ> {
             .clamp(self.waits.least, self.waits.most)
     }
 
-    /// After how long a gap that shows now becomes doubtful, where that is before it is given up.
-    fn doubted(&self) -> Option<Duration> {
-        let known = self.seen >= KNOWN && self.repaired >= WORTH_WAITING;
-        let tries = self.waits.doubted_after.filter(|_| known)?;
+    /// After how long a gap that shows now becomes doubtful, where that is before it is given up after `wait`.
+    fn doubted(&self, wait: Duration) -> Option<Duration> {
+        let tries = self.waits.doubted_after.filter(|_| self.seen >= KNOWN)?;
         let doubted = (self.lateness.quantile(0.5) * tries + HEADROOM).max(self.waits.least);
-        Some(doubted).filter(|doubted| *doubted < self.wait())
+        Some(doubted).filter(|doubted| *doubted < wait)
     }
 
     /// Takes a packet that arrived at `now`.
@@ -349,8 +347,9 @@ impl<const HZ: u32> JitterBuffer<HZ> {
         } else if self.gap.is_none() {
             let shown = self.waiting.values().map(|waiting| waiting.since).min();
             self.gap = shown.and_then(|shown| {
-                let deadline = shown.checked_add(self.wait())?;
-                let doubted = self.doubted().and_then(|after| shown.checked_add(after));
+                let wait = self.wait();
+                let deadline = shown.checked_add(wait)?;
+                let doubted = self.doubted(wait).and_then(|after| shown.checked_add(after));
                 Some(Gap { shown, doubted, deadline })
             });
         }
