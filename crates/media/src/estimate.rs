@@ -7,9 +7,10 @@
 //! The limit is then no lower than what gets through explains, and from there on the sender feels its way up, and estimates
 //! only help it.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::loss::{Loss, Verdict};
+use crate::loss::{LITTLE, Loss, Verdict};
 
 /// The least rate in bit/s: sound and a still now and then. Of less there are so few packets that their loss says nothing.
 const FLOOR: u64 = 150_000;
@@ -17,16 +18,20 @@ const FLOOR: u64 = 150_000;
 /// The queue of a path that has too much: more than jitter makes of a round trip, and much less than is heard.
 const QUEUE: Duration = Duration::from_millis(80);
 
+/// With such a queue the sender tries no more, but waits until it is clear whether it has tried too much: a queue seldom waits
+/// for the next report to overflow.
+const BEGINNING: Duration = Duration::from_millis(60);
+
 /// What is left for the path to empty its queue, in percent of what gets through.
 const RELIEF: u64 = 85;
 
 /// By how much the sender tries more with each report, which come once a second, in percent.
 const GROWTH: u64 = 108;
 
-/// The same from this many percent of what was too much before on, and until it has gone as far beyond: a path that has just
-/// overflowed will do so again.
-const NEAR: u64 = 85;
-const CAREFUL_GROWTH: u64 = 103;
+/// The same while it tries about what was too much before, in percent of that, and no less than what it was lowered to: a path
+/// that has just overflowed will do so again.
+const NEAR: Range<u64> = RELIEF - 5..115;
+const CAREFUL_GROWTH: u64 = 105;
 
 /// The same elsewhere, where the limit was not lowered for so long.
 const BOLD_GROWTH: u64 = 116;
@@ -159,7 +164,8 @@ impl PathEstimate {
         if loss != Verdict::Little {
             self.lost = Some(now);
         }
-        let (is_long, has_queue) = self.look_at_queue(report.rtt, now);
+        let overflows = limit.is_some() && report.loss >= LITTLE;
+        let (queue, has_queue) = self.look_at_queue(report.rtt, overflows, now);
         if has_queue {
             self.queued = Some(now);
         }
@@ -167,15 +173,15 @@ impl PathEstimate {
             self.carries = limit;
             return;
         }
-        if has_queue || loss == Verdict::TooMuch {
-            (self.lowered, self.by_loss) = (Some(now), !has_queue);
-        }
         self.carries = match loss {
-            _ if has_queue => self.lower(limit, self.too_much(carried, now), carried).or(limit),
-            Verdict::TooMuch => self.lower(limit, Some(carried / 100 * RELIEF), carried),
+            _ if has_queue => match self.too_much(carried, now) {
+                Some(bits) => Some(self.lower(limit, bits, carried, false, now)),
+                None => limit,
+            },
+            Verdict::TooMuch => Some(self.lower(limit, carried / 100 * RELIEF, carried, true, now)),
             Verdict::InVain if self.by_loss => None,
             Verdict::Bearable if self.by_loss => limit,
-            _ if is_long => limit,
+            _ if queue >= BEGINNING => limit,
             _ => limit.map(|bits| {
                 if self.may_grow(bits, report, now) { bits / 100 * self.growth(bits, now) } else { bits }
             }),
@@ -193,27 +199,28 @@ impl PathEstimate {
         fresh.map(|(bits, _)| bits)
     }
 
-    /// Whether the round trip is long, and whether that shows that the path has too much.
-    fn look_at_queue(&mut self, rtt: Option<Duration>, now: Instant) -> (bool, bool) {
+    /// By how much the round trip is long, and whether that shows that the path has too much. Of a path that `overflows` it
+    /// is known already that it is narrow.
+    fn look_at_queue(&mut self, rtt: Option<Duration>, overflows: bool, now: Instant) -> (Duration, bool) {
         let queue = rtt.map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.rtt.with(rtt, now)));
         // One long round trip may be a keyframe, or a radio that was busy with somebody else, and one low estimate jitter.
         // Where both come together, or a queue has hardly shrunk a report later, the path has too much.
         let before = std::mem::replace(&mut self.queue, queue);
-        let (is_long, stays) = (queue >= QUEUE, before >= QUEUE && queue > before * 3 / 5);
-        (is_long, is_long && (stays || is_within(self.fell, now, FALL_LIFE)))
+        let stays = before >= QUEUE && queue > before * 3 / 5;
+        (queue, queue >= QUEUE && (stays || overflows || is_within(self.fell, now, FALL_LIFE)))
     }
 
-    /// A limit of at most `bits`, where so much got through.
-    fn lower(&mut self, limit: Option<u64>, bits: Option<u64>, carried: u64) -> Option<u64> {
-        let bits = bits?.max(FLOOR);
-        self.ceiling = Some(carried);
-        Some(limit.map_or(bits, |before| before.min(bits)))
+    /// Lowers the limit to at most `bits`, where so much got through.
+    fn lower(&mut self, limit: Option<u64>, bits: u64, carried: u64, by_loss: bool, now: Instant) -> u64 {
+        (self.ceiling, self.lowered, self.by_loss) = (Some(carried), Some(now), by_loss);
+        let bits = bits.max(FLOOR);
+        limit.map_or(bits, |before| before.min(bits))
     }
 
     fn growth(&self, carries: u64, now: Instant) -> u64 {
         let near = |ceiling: u64| {
             let percent = carries.saturating_mul(100) / ceiling.max(1);
-            (NEAR..200 - NEAR).contains(&percent)
+            NEAR.contains(&percent)
         };
         match self.ceiling {
             Some(ceiling) if near(ceiling) => CAREFUL_GROWTH,
@@ -394,10 +401,55 @@ mod tests {
             path.reported(&report(GOOD, before), at(start, second));
             steps.push(path.get(at(start, second)).unwrap() * 100 / before);
         }
-        let (near, beyond) = steps.split_at(8);
-        assert!(near.iter().all(|step| *step <= 103) && beyond.iter().all(|step| *step >= 107), "{steps:?}");
+        let (near, beyond) = steps.split_at(5);
+        assert!(near.iter().all(|step| *step <= 105) && beyond.iter().all(|step| *step >= 107), "{steps:?}");
         path.estimated(1_900_000, at(start, 15));
         assert_eq!(path.get(at(start, 15)), Some(1_900_000));
+    }
+
+    #[test]
+    fn of_a_narrow_path_that_overflows_no_second_report_is_waited_for() {
+        let start = Instant::now();
+        let after = |mut path: PathEstimate, loss: f32, rtt: Duration| {
+            path.reported(&report(GOOD, 400_000), at(start, 2));
+            let before = path.get(at(start, 2));
+            path.estimated(320_000, at(start, 2));
+            path.reported(&Report { loss, ..report(rtt, 600_000) }, at(start, 3));
+            path.get(at(start, 3)).map(|bits| bits * 100 / before.unwrap_or(bits))
+        };
+        assert_eq!(after(narrow(start), 0.2, QUEUED), Some(70), "85 % of 80 % of 600 kbit/s");
+        assert_eq!(after(narrow(start), 0.0, QUEUED), Some(100), "it may be a keyframe");
+        assert_eq!(after(narrow(start), 0.2, GOOD), Some(105), "it may be a radio");
+        assert_eq!(
+            after(PathEstimate::default(), 0.2, QUEUED),
+            None,
+            "a path that is not known to be narrow"
+        );
+    }
+
+    #[test]
+    fn no_more_is_tried_while_a_queue_begins() {
+        let start = Instant::now();
+        let after = |queue: u64| {
+            let mut path = narrow(start);
+            path.reported(&report(GOOD + Duration::from_millis(queue), 550_000), at(start, 2));
+            path.get(at(start, 2)).unwrap()
+        };
+        assert!(after(59) > 550_000);
+        assert_eq!(after(60), 550_000);
+        assert_eq!(after(79), 550_000);
+    }
+
+    #[test]
+    fn a_queue_that_the_receiver_does_not_know_of_yet_counts_as_soon_as_it_does() {
+        let (mut path, start) = (narrow(Instant::now()), Instant::now());
+        path.estimated(900_000, at(start, 2));
+        path.reported(&report(QUEUED, 700_000), at(start, 2));
+        path.reported(&report(QUEUED, 700_000), at(start, 3));
+        assert_eq!(path.get(at(start, 3)), Some(900_000), "the receiver knows of no trouble");
+        path.estimated(500_000, at(start, 3));
+        path.reported(&report(QUEUED, 700_000), at(start, 4));
+        assert_eq!(path.get(at(start, 4)), Some(595_000));
     }
 
     #[test]

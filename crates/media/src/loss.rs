@@ -10,8 +10,12 @@ use crate::estimate::Report;
 /// More loss than this slows the sender down. Retransmission copes with less, and radio links lose as much at any rate.
 const TOO_MUCH: f32 = 0.25;
 
+/// With more than this it is not waited for a second report: no radio loses as much, but a queue that gets several times of
+/// what it lets through.
+const MOST: f32 = 0.5;
+
 /// With less than this the sender grows.
-const LITTLE: f32 = 0.05;
+pub(crate) const LITTLE: f32 = 0.05;
 
 /// A rate of at most this share of the one before must have lowered the loss...
 const LOWERED: f64 = 0.85;
@@ -73,7 +77,7 @@ impl Loss {
             return Verdict::InVain;
         }
         match report.loss {
-            loss if is_high && was_high => {
+            loss if is_high && (was_high || loss > MOST) => {
                 self.trial.get_or_insert(Trial { loss, sent: report.sent, tries: 0, sum: 0.0 });
                 Verdict::TooMuch
             }
@@ -172,6 +176,13 @@ mod tests {
             let limit = limit.unwrap();
             assert!((500_000..=800_000).contains(&limit), "{limits:?}");
         }
+    }
+
+    #[test]
+    fn a_path_that_loses_most_of_what_is_sent_is_found_by_the_first_report() {
+        let (mut path, start) = (PathEstimate::default(), Instant::now());
+        path.reported(&report(0.6, WANTED), start);
+        assert!(path.get(start).is_some_and(|limit| limit.abs_diff(340_000) < 1_000));
     }
 
     #[test]
