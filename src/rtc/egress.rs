@@ -13,7 +13,6 @@ use str0m::media::{MediaKind, Mid};
 use tracing::debug;
 
 use super::counters::{Counters, Counts};
-use super::negotiate::prepare_to_send;
 use super::redundancy::Redundancy;
 use super::smoothing::Smoothing;
 use super::thinning::Thinning;
@@ -131,10 +130,10 @@ impl Egress {
     }
 
     /// So much of the track in the section `mid` has gone out by now.
-    pub(super) fn note_sent(&mut self, mid: Mid, sent: Sent, now: Instant) {
+    pub(super) fn note_sent(&mut self, mid: Mid, sent: Sent, rtc: &mut Rtc, now: Instant) {
         match (&mut self.video, &mut self.audio) {
-            (Some(video), _) if video.mid == mid => video.wire.read(sent, now),
-            (_, Some(audio)) if audio.mid == mid => audio.wire.read(sent, now),
+            (Some(video), _) if video.mid == mid => video.note_sent(sent, rtc, now),
+            (_, Some(audio)) if audio.mid == mid => audio.note_sent(sent, rtc, now),
             _ => {}
         }
     }
@@ -459,7 +458,7 @@ impl Egress {
             if verdict == Verdict::Cut {
                 self.playing = Playing::AwaitingKeyframe;
                 // What was sent before and is lost would only delay the keyframe with which the picture goes on.
-                prepare_to_send(rtc, track.mid);
+                track.forget(rtc);
             }
             return Ok(false);
         }

@@ -16,6 +16,7 @@ mod negotiation;
 mod path;
 mod peer;
 mod redundancy;
+mod retransmission;
 mod sections;
 mod sessions;
 mod simulcast;

@@ -23,17 +23,6 @@ use super::dtls::OpenSslDtls;
 const H264_PROFILES: [(u8, u8, u32); 4] =
     [(108, 109, 0x42_e01f), (127, 121, 0x42_001f), (123, 119, 0x4d_001f), (114, 115, 0x64_001f)];
 
-/// Video packets kept for retransmission to one peer at most: a second of a 4 Mbit/s stream. Payloads are shared between
-/// peers, so this bounds bookkeeping: some 300 bytes for each.
-const RTX_PACKETS: usize = 512;
-
-/// For how long they are kept: three attempts on a link of 300 ms. What comes later is of no use in a conversation.
-const RTX_AGE: Duration = Duration::from_secs(1);
-
-/// Retransmissions to one peer at most, as a share of all that is sent: where a quarter of the packets is lost, a quarter
-/// is retransmitted.
-const RTX_SHARE: f32 = 0.35;
-
 /// How often statistics are taken: loss as receivers report it, once a second.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -235,13 +224,6 @@ pub(super) fn redundant_type(rtc: &Rtc, pt: Pt) -> Option<Pt> {
 /// Whether packets of the type `pt` carry others once more.
 pub(super) fn is_redundant(rtc: &Rtc, pt: Pt) -> bool {
     rtc.codec_config().params().iter().any(|params| params.red() == Some(pt))
-}
-
-/// Prepares a section for the video that will be sent in it. What has been sent in it is not sent again.
-pub(super) fn prepare_to_send(rtc: &mut Rtc, mid: Mid) {
-    if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
-        stream.set_rtx_cache(RTX_PACKETS, RTX_AGE, Some(RTX_SHARE));
-    }
 }
 
 /// The first audio and the first video section of an answer in which media can flow the way the session is meant to.

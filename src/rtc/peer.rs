@@ -51,8 +51,8 @@ pub(super) struct Peer {
     rtc: Rtc,
     negotiation: Negotiation,
     state: State,
-    /// Camera and screen.
-    incoming: SmallVec<[Incoming; 2]>,
+    /// Camera and screen; viewers have none, and it is the largest part of a session.
+    incoming: Vec<Incoming>,
     outgoing: Slab<Egress>,
     /// Tracks of sections that carry nothing at the moment.
     idle: Idle,
@@ -98,7 +98,7 @@ impl Peer {
             rtc,
             negotiation,
             state: State::Connecting { deadline: now + CONNECT_TIMEOUT },
-            incoming: SmallVec::new(),
+            incoming: Vec::new(),
             outgoing: Slab::new(),
             idle: Idle::default(),
             bandwidth: Bandwidth::new(now),
@@ -401,7 +401,8 @@ impl Peer {
             Event::MediaEgressStats(stats) => {
                 let viewer = self.outgoing.iter_mut().find(|(_, egress)| egress.is_in(stats.mid));
                 let Some((_, egress)) = viewer else { return Ok(()) };
-                egress.note_sent(stats.mid, Sent { bytes: stats.bytes, packets: stats.packets }, now);
+                let sent = Sent { bytes: stats.bytes, packets: stats.packets };
+                egress.note_sent(stats.mid, sent, &mut self.rtc, now);
                 let is_video = egress.shows_in(stats.mid);
                 if is_video {
                     egress.count(stats.nacks, stats.plis, &shared.counters);

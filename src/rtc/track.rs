@@ -13,8 +13,9 @@ use str0m::Rtc;
 use str0m::media::{MediaKind, MediaTime, Mid, Pt};
 use str0m::rtp::{ExtensionValues, RtpWrite};
 
-use super::negotiate::{payload_type, prepare_to_send, redundant_type};
-use super::wire::Wire;
+use super::negotiate::{payload_type, redundant_type};
+use super::retransmission::Kept;
+use super::wire::{Sent, Wire};
 use crate::hub::SourceId;
 
 /// How far behind the server's clock the times in sender reports are. Media that arrives ahead of the pace at
@@ -60,10 +61,18 @@ pub(super) struct Track<const HZ: u32> {
     pub(super) hold: Duration,
     held: HoldLine<(RtpWrite, usize)>,
     pub(super) wire: Wire,
+    /// What is kept to be sent again; sound is not.
+    kept: Kept,
 }
 
 impl<const HZ: u32> Track<HZ> {
-    fn new(mid: Mid, pt: Pt, red: Option<Pt>, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) -> Self {
+    fn new(
+        mid: Mid,
+        (pt, red): (Pt, Option<Pt>),
+        kept: Kept,
+        idle: &mut Vec<IdleTrack<HZ>>,
+        now: Instant,
+    ) -> Self {
         let before = idle.iter().position(|track| track.mid == mid).map(|index| idle.swap_remove(index));
         let (rewriter, rest) = match before {
             Some(IdleTrack { rewriter, since, .. }) => {
@@ -91,7 +100,21 @@ impl<const HZ: u32> Track<HZ> {
             hold: Duration::ZERO,
             held: HoldLine::default(),
             wire: Wire::default(),
+            kept,
         }
+    }
+
+    /// So much of the track has gone out by now.
+    pub(super) fn note_sent(&mut self, sent: Sent, rtc: &mut Rtc, now: Instant) {
+        self.wire.read(sent, now);
+        if self.kept.fit(&self.wire) {
+            self.kept.forget(rtc, self.mid);
+        }
+    }
+
+    /// What has been sent so far is not sent again.
+    pub(super) fn forget(&self, rtc: &mut Rtc) {
+        self.kept.forget(rtc, self.mid);
     }
 
     pub(super) fn retire(self, idle: &mut Vec<IdleTrack<HZ>>, now: Instant) {
@@ -220,7 +243,7 @@ pub(super) fn exchange<const HZ: u32>(
     }
     let found = section.and_then(|mid| Some((mid, payload_type(rtc, mid, kind, profile)?)));
     *track = found.map(|(mid, pt)| {
-        prepare_to_send(rtc, mid);
-        Track::new(mid, pt, redundant_type(rtc, pt), idle, now)
+        let kept = Kept::begin(rtc, mid);
+        Track::new(mid, (pt, redundant_type(rtc, pt)), kept, idle, now)
     });
 }

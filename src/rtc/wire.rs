@@ -22,6 +22,7 @@ pub(super) struct Wire {
     last: Option<(Instant, Sent, u64)>,
     rate: u64,
     again: u64,
+    packets: u64,
 }
 
 impl Wire {
@@ -39,12 +40,18 @@ impl Wire {
             let packets = sent.packets.saturating_sub(before.packets);
             self.rate = rate(bytes.saturating_add(packets.saturating_mul(OVERHEAD)));
             self.again = rate(bytes.saturating_sub(self.new.saturating_sub(new)));
+            self.packets = packets;
         }
     }
 
     /// Bit/s between the last two readings, with headers.
     pub(super) const fn rate(&self) -> u64 {
         self.rate
+    }
+
+    /// Packets between them.
+    pub(super) const fn packets(&self) -> u64 {
+        self.packets
     }
 
     /// Bit/s of that which were sent again.
