@@ -67,11 +67,13 @@ impl Bandwidth {
         self.heard.anything = true;
     }
 
-    /// Takes in what was reported, of `sent` bit/s in all.
-    fn take_in(&mut self, sent: u64, now: Instant) {
+    /// Takes in what was reported of what goes out.
+    fn take_in(&mut self, outgoing: &Slab<Egress>, now: Instant) {
+        let sum = |of: fn(&Egress) -> u64| outgoing.iter().map(|(_, egress)| of(egress)).sum();
         let Heard { rtt, sent: of_videos, lost, .. } = std::mem::take(&mut self.heard);
         let loss = if of_videos > 0.0 { lost / of_videos } else { 0.0 };
-        let report = Report { rtt, loss, sent, thinned: self.limited };
+        let (sent, again, sound) = (sum(Egress::wire_rate), sum(Egress::sent_again), sum(Egress::sound));
+        let report = Report { rtt, loss, sent, again, sound, thinned: self.limited };
         trace!(?report, "the peer's report");
         self.estimate.reported(&report, now);
     }
@@ -84,7 +86,7 @@ impl Bandwidth {
     /// Shares out what the path carries, if it is time to.
     pub(super) fn review(&mut self, outgoing: &mut Slab<Egress>, now: Instant) {
         if self.heard.anything {
-            self.take_in(outgoing.iter().map(|(_, egress)| egress.wire_rate()).sum(), now);
+            self.take_in(outgoing, now);
         }
         if now < self.next_review {
             return;

@@ -38,13 +38,6 @@ const STILL: Duration = Duration::from_secs(2);
 /// How often a viewer's layer is thought over: soon enough for a path that becomes narrow, and seldom enough to cost nothing.
 const CHOICE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The pace of a video on a path that carries less, in percent of what it carries: a keyframe gets there somewhat sooner
-/// than the pictures after it.
-const PACE: u64 = 125;
-
-/// The least pace in bit/s: a keyframe that has begun is through in a second or two, whatever the path was thought to carry.
-const MIN_PACE: u64 = 100_000;
-
 /// A path that carries so many times the video does not matter to its publisher. One that carries little more does: it
 /// says how much more the publisher can try.
 const MATTERS: u64 = 2;
@@ -167,12 +160,14 @@ impl Egress {
     /// where nothing is known of it. Returns whether that is less than the video has.
     pub(super) fn grant(&mut self, share: Option<u64>, present: Option<u64>, now: Instant) -> bool {
         let limit = self.thinning.grant(present, now);
+        if limit.is_some() {
+            self.redundancy.narrow();
+        }
         let demand = self.demand().unwrap_or_default();
         let matters = |share: &u64| limit.is_some() || *share < demand.saturating_mul(MATTERS);
         self.seat.capacity().note(share.filter(matters));
         if let Some(video) = &mut self.video {
-            // Also where there is room for all of it: a keyframe at once would be more than the path's queue holds.
-            video.pacer.set_rate(present.map(|rate| (rate.saturating_mul(PACE) / 100).max(MIN_PACE)));
+            video.pace(present, limit.is_some());
         }
         limit.is_some()
     }

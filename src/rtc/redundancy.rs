@@ -52,6 +52,11 @@ impl Redundancy {
         }
     }
 
+    /// The path is narrow: what is lost is too much of everything.
+    pub(super) fn narrow(&mut self) {
+        self.depth = self.depth.min(1);
+    }
+
     /// The payload of a packet with those before it, where the viewer needs them. `pt` is the payload type of all of them.
     pub(super) fn add(&mut self, packet: &RtpPacket<48_000>, pt: u8) -> Option<Arc<[u8]>> {
         if self.depth == 0 {
@@ -134,6 +139,16 @@ mod tests {
         assert_eq!([1, 2, 3].map(|number| size(&mut redundancy, number)), [2, 7, 7]);
         redundancy.reported(0.0, true, start);
         assert_eq!(size(&mut redundancy, 4), 0);
+    }
+
+    #[test]
+    fn a_path_that_turns_out_to_be_narrow_gets_each_packet_twice_at_most() {
+        let (mut redundancy, start) = (Redundancy::default(), Instant::now());
+        redundancy.reported(0.5, false, start);
+        redundancy.narrow();
+        let sizes = [1, 2, 3].map(|number| redundancy.add(&packet(number), 111).unwrap().len());
+        assert_eq!(sizes[1], sizes[2]);
+        assert!(sizes[0] < sizes[1]);
     }
 
     #[test]

@@ -22,6 +22,16 @@ use crate::hub::SourceId;
 /// which it was anchored would otherwise be captured in the future, and only differences matter to a receiver.
 const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
 
+/// The pace of a video on a path that carries less, in percent of its share: a keyframe gets there somewhat sooner than the
+/// pictures after it. With the sound it is no more than the path carries, of which a tenth is not given away.
+const PACE: u64 = 110;
+
+/// The same where the path has room for the whole video.
+const PACE_OF_WHOLE: u64 = 125;
+
+/// The least pace in bit/s: a keyframe that has begun is through in a second or two, whatever the path was thought to carry.
+const MIN_PACE: u64 = 100_000;
+
 /// What browsers bear by themselves, in hundredths of a second.
 const LONGEST_PLAYOUT_DELAY: u64 = 1_000;
 
@@ -188,6 +198,13 @@ impl<const HZ: u32> Track<HZ> {
         } else if let Some((write, bytes)) = self.pacer.push((write, bytes), bytes, now) {
             self.let_out(write, bytes, rtc);
         }
+    }
+
+    /// The path carries `share` bit/s of this video, which is thinned or not; `None` where nothing is known of it.
+    pub(super) fn pace(&mut self, share: Option<u64>, is_thinned: bool) {
+        // Also where there is room for all of it: a keyframe at once would be more than the path's queue holds.
+        let pace = if is_thinned { PACE } else { PACE_OF_WHOLE };
+        self.pacer.set_rate(share.map(|rate| (rate.saturating_mul(pace) / 100).max(MIN_PACE)));
     }
 
     /// When [`timeout`](Self::timeout) is due.

@@ -10,7 +10,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::loss::{LITTLE, Loss, Verdict};
+use crate::loss::{LITTLE, Loss, MOST, Verdict};
 
 /// The least rate in bit/s: sound and a still now and then. Of less there are so few packets that their loss says nothing.
 const FLOOR: u64 = 150_000;
@@ -21,6 +21,9 @@ const QUEUE: Duration = Duration::from_millis(80);
 /// With such a queue the sender tries no more, but waits until it is clear whether it has tried too much: a queue seldom waits
 /// for the next report to overflow.
 const BEGINNING: Duration = Duration::from_millis(60);
+
+/// What is left of the limit with each report of a long round trip of which it is not known yet whether it stays.
+const EASED: u64 = 95;
 
 /// What is left for the path to empty its queue, in percent of what gets through.
 const RELIEF: u64 = 85;
@@ -88,6 +91,10 @@ pub struct Report {
     pub loss: f32,
     /// Bit/s that were sent to it.
     pub sent: u64,
+    /// Bit/s of that which were sent again, whose loss is not reported.
+    pub again: u64,
+    /// Bit/s of that which were sound, whose loss is not in this report.
+    pub sound: u64,
     /// Whether more was to be sent, and was left out.
     pub thinned: bool,
 }
@@ -164,7 +171,8 @@ impl PathEstimate {
         if loss != Verdict::Little {
             self.lost = Some(now);
         }
-        let overflows = limit.is_some() && report.loss >= LITTLE;
+        // After a cut little is sent, and what is reported was lost before.
+        let overflows = report.loss >= LITTLE && limit.is_some_and(|limit| report.uses(limit));
         let (queue, has_queue) = self.look_at_queue(report.rtt, overflows, now);
         if has_queue {
             self.queued = Some(now);
@@ -178,9 +186,13 @@ impl PathEstimate {
                 Some(bits) => Some(self.lower(limit, bits, carried, false, now)),
                 None => limit,
             },
-            Verdict::TooMuch => Some(self.lower(limit, carried / 100 * RELIEF, carried, true, now)),
+            Verdict::TooMuch => {
+                let carried = if report.loss > MOST { of_flood(report) } else { carried };
+                Some(self.lower(limit, carried / 100 * RELIEF, carried, true, now))
+            }
             Verdict::InVain if self.by_loss => None,
             Verdict::Bearable if self.by_loss => limit,
+            _ if queue >= QUEUE => limit.map(|bits| (bits / 100 * EASED).max(FLOOR)),
             _ if queue >= BEGINNING => limit,
             _ => limit.map(|bits| {
                 if self.may_grow(bits, report, now) { bits / 100 * self.growth(bits, now) } else { bits }
@@ -265,6 +277,12 @@ fn arrived(report: &Report) -> u64 {
     (report.sent as f64 * f64::from(1.0 - report.loss.clamp(0.0, 1.0))) as u64
 }
 
+/// The same where most was lost. What is sent again comes at once and finds a full queue, and sound fits in where pictures do not.
+fn of_flood(report: &Report) -> u64 {
+    let pictures = report.sent.saturating_sub(report.again).saturating_sub(report.sound);
+    arrived(&Report { sent: pictures, ..*report }).saturating_add(report.sound)
+}
+
 /// The shortest round trip of late.
 #[derive(Clone, Copy, Debug, Default)]
 struct ShortestRtt {
@@ -293,7 +311,7 @@ mod tests {
     const QUEUED: Duration = Duration::from_millis(200);
 
     fn report(rtt: Duration, sent: u64) -> Report {
-        Report { rtt: Some(rtt), loss: 0.0, sent, thinned: true }
+        Report { rtt: Some(rtt), loss: 0.0, sent, again: 0, sound: 0, thinned: true }
     }
 
     fn at(start: Instant, seconds: u64) -> Instant {
@@ -418,7 +436,7 @@ mod tests {
             path.get(at(start, 3)).map(|bits| bits * 100 / before.unwrap_or(bits))
         };
         assert_eq!(after(narrow(start), 0.2, QUEUED), Some(70), "85 % of 80 % of 600 kbit/s");
-        assert_eq!(after(narrow(start), 0.0, QUEUED), Some(100), "it may be a keyframe");
+        assert_eq!(after(narrow(start), 0.0, QUEUED), Some(95), "it may be a keyframe");
         assert_eq!(after(narrow(start), 0.2, GOOD), Some(105), "it may be a radio");
         assert_eq!(
             after(PathEstimate::default(), 0.2, QUEUED),
@@ -438,6 +456,7 @@ mod tests {
         assert!(after(59) > 550_000);
         assert_eq!(after(60), 550_000);
         assert_eq!(after(79), 550_000);
+        assert_eq!(after(80), 522_500, "and a little less with a long one");
     }
 
     #[test]
