@@ -69,10 +69,13 @@ impl Bandwidth {
 
     /// Takes in what was reported of what goes out.
     fn take_in(&mut self, outgoing: &Slab<Egress>, now: Instant) {
-        let sum = |of: fn(&Egress) -> u64| outgoing.iter().map(|(_, egress)| of(egress)).sum();
         let Heard { rtt, sent: of_videos, lost, .. } = std::mem::take(&mut self.heard);
         let loss = if of_videos > 0.0 { lost / of_videos } else { 0.0 };
-        let (sent, again, sound) = (sum(Egress::wire_rate), sum(Egress::sent_again), sum(Egress::sound));
+        let (sent, again, sound) = (
+            total(outgoing, Egress::wire_rate),
+            total(outgoing, Egress::sent_again),
+            total(outgoing, Egress::sound),
+        );
         let report = Report { rtt, loss, sent, again, sound, thinned: self.limited };
         trace!(?report, "the peer's report");
         self.estimate.reported(&report, now);
@@ -96,8 +99,7 @@ impl Bandwidth {
         if estimate.is_none() && !self.paced {
             return;
         }
-        let sound: u64 = outgoing.iter().map(|(_, egress)| egress.sound()).sum();
-        let again: u64 = outgoing.iter().map(|(_, egress)| egress.sent_again()).sum();
+        let (sound, again) = (total(outgoing, Egress::sound), total(outgoing, Egress::sent_again));
         let wanted: SmallVec<[u64; 4]> = outgoing.iter().filter_map(|(_, egress)| egress.demand()).collect();
         // Sound goes first, whatever is left for the pictures.
         let budget =
@@ -118,4 +120,9 @@ impl Bandwidth {
             self.estimate.release(now);
         }
     }
+}
+
+/// The sum of a rate over all that goes to a peer.
+fn total(outgoing: &Slab<Egress>, rate: fn(&Egress) -> u64) -> u64 {
+    outgoing.iter().map(|(_, egress)| rate(egress)).sum()
 }

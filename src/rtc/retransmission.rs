@@ -30,13 +30,24 @@ const CALM: u8 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     packets: usize,
+    /// Seconds in a row without need for this room, and the room that was needed most in them.
     calm: u8,
+    needed: usize,
+    /// Whether the room has changed: it is made smaller once, because a video whose keyframes are far apart would be forgotten
+    /// with each of them.
+    settled: bool,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { packets: MOST, calm: 0, needed: 0, settled: false }
+    }
 }
 
 impl Kept {
     /// Makes room for the video that will be sent in the section `mid`. What has been sent in it is not sent again.
     pub(super) fn begin(rtc: &mut Rtc, mid: Mid) -> Self {
-        let kept = Self { packets: MOST, calm: 0 };
+        let kept = Self::default();
         kept.forget(rtc, mid);
         kept
     }
@@ -52,13 +63,16 @@ impl Kept {
     /// [forgotten](Self::forget).
     pub(super) fn fit(&mut self, wire: &Wire) -> bool {
         // As much again as half of it: keyframes come in bursts.
-        let needed = usize::try_from(wire.packets() * 3 / 2)
+        let needed = usize::try_from(wire.packets().saturating_mul(3) / 2)
             .map_or(MOST, |packets| packets.checked_next_power_of_two().unwrap_or(MOST).clamp(LEAST, MOST));
-        let is_calm = needed < self.packets && wire.again() == 0;
-        self.calm = if is_calm { self.calm.saturating_add(1) } else { 0 };
-        let changes = needed > self.packets || self.calm >= CALM;
+        let is_calm = !self.settled && needed < self.packets && wire.again() == 0;
+        (self.calm, self.needed) =
+            if is_calm { (self.calm.saturating_add(1), self.needed.max(needed)) } else { (0, 0) };
+        let grows = needed > self.packets;
+        let changes = grows || self.calm >= CALM;
         if changes {
-            *self = Self { packets: needed, calm: 0 };
+            let packets = if grows { needed } else { self.needed };
+            *self = Self { packets, settled: true, ..Self::default() };
         }
         changes
     }
@@ -73,8 +87,7 @@ mod tests {
 
     /// The room of a video after seconds with so many packets, of which so many were sent again.
     fn after(seconds: &[(u64, u64)]) -> (usize, usize) {
-        let (mut kept, mut wire, mut now) =
-            (Kept { packets: MOST, calm: 0 }, Wire::default(), Instant::now());
+        let (mut kept, mut wire, mut now) = (Kept::default(), Wire::default(), Instant::now());
         let mut sent = Sent::default();
         wire.read(sent, now);
         let changes = seconds.iter().filter(|(packets, again)| {
@@ -93,6 +106,16 @@ mod tests {
         assert_eq!(after(&[(75, 0); 4]), (0, 512));
         assert_eq!(after(&[(75, 0); 60]), (1, 128));
         assert_eq!(after(&[(10, 0); 60]), (1, 64), "keyframes of a still");
+    }
+
+    #[test]
+    fn one_whose_keyframes_are_far_apart_is_not_forgotten_with_each_of_them() {
+        let seconds =
+            |gop: usize| (0..60).map(|n| if n % gop == 0 { (120, 0) } else { (20, 0) }).collect::<Vec<_>>();
+        assert_eq!(after(&seconds(4)), (1, 256), "the largest of five seconds counts");
+        assert_eq!(after(&seconds(10)), (1, 256));
+        let late: Vec<_> = [vec![(20, 0); 5], seconds(10)].concat();
+        assert_eq!(after(&late), (2, 256), "it grows once");
     }
 
     #[test]

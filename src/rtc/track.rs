@@ -23,7 +23,7 @@ use crate::hub::SourceId;
 const WALLCLOCK_MARGIN: Duration = Duration::from_secs(2);
 
 /// The pace of a video on a path that carries less, in percent of its share: a keyframe gets there somewhat sooner than the
-/// pictures after it. With the sound it is no more than the path carries, of which a tenth is not given away.
+/// pictures after it. With the sound it is about what the path carries, of which some is not given away.
 const PACE: u64 = 110;
 
 /// The same where the path has room for the whole video.

@@ -10,8 +10,8 @@ use crate::estimate::Report;
 /// More loss than this slows the sender down. Retransmission copes with less, and radio links lose as much at any rate.
 const TOO_MUCH: f32 = 0.25;
 
-/// With more than this it is not waited for a second report: no radio loses as much, but a queue that gets several times of
-/// what it lets through.
+/// With more than this it is not waited for a second report: radio links seldom lose as much, and a queue does that gets
+/// several times what it lets through.
 pub(crate) const MOST: f32 = 0.5;
 
 /// With less than this the sender grows.
