@@ -32,6 +32,10 @@ const READ_BUFFER: usize = 16 * 1024;
 /// How long the last words to a client may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Messages for a player are written together up to so many bytes: one segment costs what one of them does, and what is
+/// written cannot be left out any more.
+const WRITTEN_TOGETHER: usize = 1_400;
+
 /// Messages written in one system call.
 const MAX_SLICES: usize = 16;
 
@@ -142,7 +146,10 @@ impl Connection {
                         }
                     }
                 }
-                Wake::Play(Next::Message(message)) => self.unsent.push_back(message),
+                Wake::Play(Next::Message(message)) => {
+                    self.unsent.push_back(message);
+                    self.take_more();
+                }
                 Wake::Play(Next::Look) => {}
                 Wake::Play(Next::PublisherGone) => return Err(Closed::NoPublisher),
                 Wake::Control => self.check_replaced()?,
@@ -178,6 +185,16 @@ impl Connection {
             wake = activity => wake,
             () = timer => Wake::Timer,
             () = shared.shutdown.cancelled() => Wake::Shutdown,
+        }
+    }
+
+    /// Takes what else there is for a player, as far as it goes out with what is there.
+    fn take_more(&mut self) {
+        let Role::Playing { egress, .. } = &mut self.role else { return };
+        while self.unsent.iter().map(Bytes::len).sum::<usize>() < WRITTEN_TOGETHER
+            && let Some(message) = egress.take(self.shared.play_wait)
+        {
+            self.unsent.push_back(message);
         }
     }
 

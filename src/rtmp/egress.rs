@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use queqiao_media::flv::TagKind;
 use queqiao_media::governor::Probe;
 use queqiao_media::time::Millis;
@@ -74,6 +75,19 @@ impl Egress {
         }
     }
 
+    /// A message that is there already.
+    pub(super) fn take(&mut self, wait: Duration) -> Option<Bytes> {
+        loop {
+            match self.next(false, wait).now_or_never()? {
+                Next::Message(message) => return Some(message),
+                // There is a frame, and a look is due, which comes with the write.
+                Next::Look => {}
+                // Comes again.
+                Next::PublisherGone => return None,
+            }
+        }
+    }
+
     /// Takes what has become of what was written, as [`Player::look`] does.
     pub(super) fn look(
         &mut self,
@@ -116,4 +130,25 @@ fn message(kind: TagKind, time: Millis, stream_id: u32, body: &[u8]) -> Bytes {
         debug!(%error, "a frame was skipped");
         Bytes::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::testing::{Probe, aac_frame};
+
+    #[test]
+    fn what_is_there_already_is_taken_at_once_and_no_more() {
+        let probe = Probe::new();
+        let (hub, grant) = probe.hub();
+        let mut egress = Egress::new(hub.play(grant).unwrap(), COMMON_STREAM);
+        let publication = probe.publish();
+        let mut take = || std::iter::from_fn(|| egress.take(Duration::from_secs(1))).count();
+        for (frames, messages) in [(2, 4), (0, 0), (2, 2)] {
+            for index in 0..frames {
+                publication.source().push_frame(Instant::now(), aac_frame(10 + index * 20));
+            }
+            assert_eq!(take(), messages, "with metadata and header before the first");
+        }
+    }
 }

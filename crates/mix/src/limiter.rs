@@ -41,7 +41,7 @@ impl Limiter {
             }
             let slope = (target - self.gain) / STEP as f32;
             for ((index, sample), now) in (1_u8..).zip(step.iter_mut()).zip(now) {
-                *sample = now * slope.mul_add(f32::from(index), self.gain);
+                *sample = now * (slope * f32::from(index) + self.gain);
             }
             // So that quiet rooms take the short way again.
             self.gain = if target > 0.9999 { 1.0 } else { target };

@@ -19,6 +19,10 @@ use crate::hub::frame::{Frame, Media, SourceId};
 /// players know no time before zero.
 const FIRST_BLOCK: u64 = 4;
 
+/// Blocks that go out together. A listener costs a wake-up and a system call each time, most of what its sound costs, and
+/// a player of RTMP keeps several times as much in store as it waits longer for it.
+const BLOCKS_AT_ONCE: u64 = 2;
+
 /// What became of a block.
 pub(super) enum Tick {
     Done,
@@ -51,6 +55,8 @@ pub(super) struct Desk {
     block: u64,
     speaker: Option<Owner>,
     arrivals: Vec<Arrival>,
+    /// Frames that go out with the block that completes theirs, in their order.
+    outbox: Vec<(Weak<Listener>, Arc<Frame>)>,
 }
 
 impl Desk {
@@ -70,6 +76,7 @@ impl Desk {
             block: FIRST_BLOCK,
             speaker: None,
             arrivals: Vec::new(),
+            outbox: Vec::new(),
         })
     }
 
@@ -92,22 +99,39 @@ impl Desk {
         let now = block_time(self.block);
         self.mixer.tick(now);
         let listeners = room.listeners();
-        self.send_sound(&room.hub.mixing, &listeners, at);
+        let newcomers = self.encode_sound(&room.hub.mixing, &listeners);
+        if self.block.is_multiple_of(BLOCKS_AT_ONCE) || newcomers > 0 {
+            self.send_sound(at);
+        }
         self.shows.tick(&room, &self.mixer, &listeners, &mut self.numbering, at, now);
         self.follow_speaker(&room);
         Tick::Done
     }
 
-    /// One frame for all who hear the same.
-    fn send_sound(&mut self, mixing: &Tally, listeners: &[Arc<Listener>], at: Instant) {
+    /// One frame for all who hear the same. Returns for how many listeners it is the first, who need it before any picture:
+    /// players take what they know by then for all that there is.
+    fn encode_sound(&mut self, mixing: &Tally, listeners: &[Arc<Listener>]) -> usize {
         let mut frames = BTreeMap::<Lane, Option<Arc<Frame>>>::new();
+        let mut newcomers = 0;
         for listener in listeners {
+            newcomers += usize::from(listener.begin());
             let lane = self.mixer.lane(listener.owner);
             if let Some(frame) = frames.entry(lane).or_insert_with(|| self.encode(mixing, lane)) {
-                listener.push(at, frame);
+                self.outbox.push((Arc::downgrade(listener), Arc::clone(frame)));
             }
         }
         self.lanes.settle(self.block);
+        newcomers
+    }
+
+    /// Sends what was encoded: all at once, so that the threads of its listeners wake once, and do so for whole lots.
+    fn send_sound(&mut self, at: Instant) {
+        self.outbox.sort_by_key(|(listener, _)| Weak::as_ptr(listener));
+        for (listener, frame) in self.outbox.drain(..) {
+            if let Some(listener) = listener.upgrade() {
+                listener.push(at, &frame);
+            }
+        }
     }
 
     fn encode(&mut self, mixing: &Tally, lane: Lane) -> Option<Arc<Frame>> {

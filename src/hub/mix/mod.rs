@@ -262,6 +262,8 @@ pub(crate) struct Listener {
     kind: StreamKind,
     publication: Publication,
     wants: Arc<Wants>,
+    /// Whether its first frame has been made.
+    begun: AtomicBool,
     _room: Arc<RoomMix>,
 }
 
@@ -295,11 +297,24 @@ impl Listener {
         let publication =
             Publication::new(Arc::clone(stream), room.hub.next_source(), NativeForm::Frames, control);
         publication.source().declare(kind == StreamKind::Speaker, true);
-        Arc::new(Self { uid, owner, kind, publication, wants, _room: Arc::clone(room) })
+        Arc::new(Self {
+            uid,
+            owner,
+            kind,
+            publication,
+            wants,
+            begun: AtomicBool::new(false),
+            _room: Arc::clone(room),
+        })
     }
 
     fn is_of(&self, key: &StreamKey) -> bool {
         self.uid == key.uid && self.kind == key.kind
+    }
+
+    /// Returns whether it had not begun before.
+    fn begin(&self) -> bool {
+        !self.begun.swap(true, Ordering::Relaxed)
     }
 
     fn push(&self, now: Instant, frame: &Arc<Frame>) {

@@ -170,6 +170,32 @@ fn everybody_hears_the_others_without_themselves_and_who_hears_the_same_shares_t
 }
 
 #[test]
+fn sound_goes_out_two_blocks_at_a_time_and_in_order() {
+    let mut stage = Stage::new();
+    stage.talker("anna", 300.0);
+    let listeners = ["anna~mix", "dora~mix"].map(|uid| stage.listen(&format!("demo/room/{uid}")));
+    stage.run(40);
+    for block in 0..8 {
+        stage.run(1);
+        for listener in listeners {
+            let already = stage.listeners[listener].heard.len();
+            assert_eq!(already, [40, 42, 42, 44, 44, 46, 46, 48][block], "after block {block}");
+            let times = times(&stage.listeners[listener].heard, false);
+            assert!(times.is_sorted(), "{times:?}");
+        }
+    }
+    stage.run(1);
+    let eve = stage.listen("demo/room/eve~speaker");
+    for block in 1..6 {
+        stage.run(1);
+        let heard = &stage.listeners[eve].heard;
+        let sound = times(heard, false).len();
+        assert_eq!(sound, [1, 1, 3, 3, 5][block - 1], "the first comes at once, after block {block}");
+        assert!(matches!(heard[0].media, Media::Audio(_)), "and before the first picture");
+    }
+}
+
+#[test]
 fn sound_that_the_mixer_is_too_slow_for_is_dropped_and_counted_as_are_blocks_that_it_is_too_late_for() {
     let mut stage = Stage::new();
     stage.talker("anna", 300.0);
