@@ -72,7 +72,7 @@ impl Bandwidth {
         let Heard { rtt, sent: of_videos, lost, .. } = std::mem::take(&mut self.heard);
         let loss = if of_videos > 0.0 { lost / of_videos } else { 0.0 };
         let (sent, again, sound) = (
-            total(outgoing, Egress::wire_rate),
+            total(outgoing, |egress| egress.sound() + egress.video_rate()),
             total(outgoing, Egress::sent_again),
             total(outgoing, Egress::sound),
         );

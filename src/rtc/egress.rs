@@ -106,6 +106,11 @@ impl Egress {
         }
     }
 
+    /// Whether the path of the video loses packets by chance.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.smoothing.is_lossy()
+    }
+
     /// The viewer reports that it lost this fraction of a track.
     pub(super) fn reported(&mut self, loss: f32, now: Instant) {
         // Whoever gets sound more than once needs no encoder that spends bits on loss, of which all others hear less.
@@ -129,11 +134,6 @@ impl Egress {
             (_, Some(audio)) if audio.mid == mid => audio.note_sent(sent, rtc, now),
             _ => {}
         }
-    }
-
-    /// Bit/s that go out, those that are sent again included.
-    pub(super) fn wire_rate(&self) -> u64 {
-        self.sound() + self.video_rate()
     }
 
     /// Bit/s of the video that go out, those that are sent again included.

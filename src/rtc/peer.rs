@@ -19,12 +19,12 @@ use super::bandwidth::Bandwidth;
 use super::directory::SessionId;
 use super::egress::{Egress, Unplayable};
 use super::ended::Ended;
-use super::feedback::Feedback;
 use super::incoming::{self, Incoming};
 use super::ingest::Ingest;
 use super::negotiate::{Flow, Negotiated};
 use super::negotiation::Negotiation;
 use super::path::{self, Moved, Path};
+use super::repeats::Repeats;
 use super::sections::Sections;
 use super::socket::Socket;
 use super::track::Idle;
@@ -57,7 +57,7 @@ pub(super) struct Peer {
     /// Tracks of sections that carry nothing at the moment.
     idle: Idle,
     bandwidth: Bandwidth,
-    feedback: Feedback,
+    repeats: Repeats,
     /// Streams to subscribe this session to, for its worker.
     joins: Vec<(usize, Arc<Stream>)>,
     /// Streams that it receives no longer.
@@ -102,7 +102,7 @@ impl Peer {
             outgoing: Slab::new(),
             idle: Idle::default(),
             bandwidth: Bandwidth::new(now),
-            feedback: Feedback::default(),
+            repeats: Repeats::default(),
             joins: Vec::new(),
             leaves: Vec::new(),
             catch_up: false,
@@ -305,7 +305,7 @@ impl Peer {
             match self.rtc.poll_output()? {
                 Output::Transmit(transmit) => {
                     let (source, destination) = (transmit.source.ip(), transmit.destination);
-                    if self.feedback.repeats(&transmit.contents, now) {
+                    if self.repeats.repeat(&transmit.contents, &self.rtc, now) {
                         socket.send(source, destination, transmit.contents.to_vec().into());
                     }
                     socket.send(source, destination, transmit.contents);
@@ -396,7 +396,7 @@ impl Peer {
                 self.bandwidth.estimated(estimate.as_u64(), now);
             }
             Event::MediaIngressStats(stats) => {
-                self.feedback.lost(stats.loss.unwrap_or_default(), now);
+                self.repeats.lost(stats.loss.unwrap_or_default(), now);
             }
             Event::MediaEgressStats(stats) => {
                 let viewer = self.outgoing.iter_mut().find(|(_, egress)| egress.is_in(stats.mid));
@@ -412,6 +412,7 @@ impl Peer {
                     if is_video {
                         egress.video_reported(loss, stats.rtt, now);
                         self.bandwidth.reported(loss, egress.video_rate(), stats.rtt);
+                        self.repeats.viewer_loses(self.outgoing.iter().any(|(_, egress)| egress.is_lossy()));
                     }
                 }
             }

@@ -97,6 +97,11 @@ impl Smoothing {
         self.delay.max(self.least)
     }
 
+    /// Whether the path has lost packets of late, other than by a queue that overflows.
+    pub(super) const fn is_lossy(&self) -> bool {
+        self.until.is_some()
+    }
+
     /// For how long to hold sound before it is sent, so that it is heard with pictures that are held. A browser does so by
     /// itself, but takes a quarter of a minute for it.
     pub(super) fn sound(&mut self, now: Instant) -> Duration {
@@ -151,8 +156,10 @@ mod tests {
         assert_eq!(smoothing.delay(), None);
         (0..2).for_each(|_| smoothing.reported(0.05, RTT, false, start));
         assert_eq!(smoothing.delay(), None, "it may be a queue that overflows");
+        assert!(!smoothing.is_lossy());
         smoothing.reported(0.05, RTT, false, start);
         assert_eq!(smoothing.delay(), Some(Duration::from_millis(250)));
+        assert!(smoothing.is_lossy());
         (0..20).for_each(|_| smoothing.reported(0.0, RTT, false, start + HOLD / 2));
         assert_eq!(smoothing.delay(), Some(Duration::from_millis(250)));
         smoothing.reported(0.0, RTT, false, start + HOLD * 2);
@@ -161,5 +168,6 @@ mod tests {
         assert_eq!(smoothing.delay(), Some(Duration::from_millis(250)));
         smoothing.reported(0.3, RTT, true, start + HOLD * 2);
         assert_eq!(smoothing.delay(), Some(Duration::ZERO));
+        assert!(!smoothing.is_lossy());
     }
 }
