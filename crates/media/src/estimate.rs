@@ -167,15 +167,16 @@ impl PathEstimate {
         let arrived = arrived(report);
         let carried = carried(self.arrived[0], arrived);
         self.arrived = [arrived, self.arrived[0]];
-        let loss = self.loss.judge(report, now);
-        if loss != Verdict::Little {
-            self.lost = Some(now);
-        }
         // After a cut little is sent, and what is reported was lost before.
         let overflows = report.loss >= LITTLE && limit.is_some_and(|limit| report.uses(limit));
+        let knows_rtt = report.rtt.is_some() && self.rtt.is_known();
         let (queue, has_queue) = self.look_at_queue(report.rtt, overflows, now);
         if has_queue {
             self.queued = Some(now);
+        }
+        let loss = self.loss.judge(report, !knows_rtt || queue >= BEGINNING, now);
+        if loss != Verdict::Little {
+            self.lost = Some(now);
         }
         if limit.is_some() && loss != Verdict::InVain && is_within(self.lowered, now, RESPITE) {
             self.carries = limit;
@@ -292,6 +293,11 @@ struct ShortestRtt {
 }
 
 impl ShortestRtt {
+    /// Whether there has been one before.
+    fn is_known(&self) -> bool {
+        self.current.or(self.before).is_some()
+    }
+
     /// Takes one more into account.
     fn with(&mut self, rtt: Duration, now: Instant) -> Duration {
         if now.saturating_duration_since(*self.since.get_or_insert(now)) >= RTT_WINDOW {

@@ -10,8 +10,8 @@ use crate::estimate::Report;
 /// More loss than this slows the sender down. Retransmission copes with less, and radio links lose as much at any rate.
 const TOO_MUCH: f32 = 0.25;
 
-/// With more than this it is not waited for a second report: radio links seldom lose as much, and a queue does that gets
-/// several times what it lets through.
+/// With more than this it is not waited for a second report, unless the round trip is known to be short: a queue loses as
+/// much that gets several times what it lets through, a radio link only for a moment.
 pub(crate) const MOST: f32 = 0.5;
 
 /// With less than this the sender grows.
@@ -66,8 +66,8 @@ struct Trial {
 }
 
 impl Loss {
-    /// A receiver reports.
-    pub(crate) fn judge(&mut self, report: &Report, now: Instant) -> Verdict {
+    /// A receiver reports; `may_queue` unless its path is known to have no queue.
+    pub(crate) fn judge(&mut self, report: &Report, may_queue: bool, now: Instant) -> Verdict {
         // A single report may be of few packets, or of a moment.
         let is_high = report.loss > self.bearable(now);
         let was_high = std::mem::replace(&mut self.high, is_high);
@@ -77,7 +77,7 @@ impl Loss {
             return Verdict::InVain;
         }
         match report.loss {
-            loss if is_high && (was_high || loss > MOST) => {
+            loss if is_high && (was_high || may_queue && loss > MOST) => {
                 self.trial.get_or_insert(Trial { loss, sent: report.sent, tries: 0, sum: 0.0 });
                 Verdict::TooMuch
             }
@@ -184,6 +184,25 @@ mod tests {
         let flood = Report { again: 250_000, sound: 150_000, ..report(0.6, WANTED) };
         path.reported(&flood, start);
         assert!(path.get(start).is_some_and(|limit| limit.abs_diff(331_500) < 1_000), "85 % of 240 + 150");
+    }
+
+    #[test]
+    fn a_radio_link_that_loses_most_for_a_moment_is_not_taken_for_a_narrow_path() {
+        let (mut path, start) = (PathEstimate::default(), Instant::now());
+        let with_rtt =
+            |loss, millis| Report { rtt: Some(Duration::from_millis(millis)), ..report(loss, WANTED) };
+        let mut limit_after = |second, loss, millis| {
+            let now = start + Duration::from_secs(second);
+            path.reported(&with_rtt(loss, millis), now);
+            path.get(now)
+        };
+        assert_eq!(limit_after(0, 0.0, 100), None);
+        assert_eq!(limit_after(1, 0.8, 120), None, "no queue");
+        assert_eq!(limit_after(2, 0.0, 100), None);
+        assert!(limit_after(3, 0.8, 170).is_some(), "the beginning of one");
+        let mut path = PathEstimate::default();
+        path.reported(&with_rtt(0.8, 400), start);
+        assert!(path.get(start).is_some(), "it is not known what the round trip is without one");
     }
 
     #[test]
