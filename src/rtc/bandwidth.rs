@@ -71,11 +71,8 @@ impl Bandwidth {
     fn take_in(&mut self, outgoing: &Slab<Egress>, now: Instant) {
         let Heard { rtt, sent: of_videos, lost, .. } = std::mem::take(&mut self.heard);
         let loss = if of_videos > 0.0 { lost / of_videos } else { 0.0 };
-        let (sent, again, sound) = (
-            total(outgoing, |egress| egress.sound() + egress.video_rate()),
-            total(outgoing, Egress::sent_again),
-            total(outgoing, Egress::sound),
-        );
+        let (again, sound) = (total(outgoing, Egress::sent_again), total(outgoing, Egress::sound));
+        let sent = sound.saturating_add(total(outgoing, Egress::video_rate));
         let report = Report { rtt, loss, sent, again, sound, thinned: self.limited };
         trace!(?report, "the peer's report");
         self.estimate.reported(&report, now);

@@ -18,6 +18,7 @@ const HOLD: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
     feedback_until: Option<Instant>,
+    /// Whether what is sent again is repeated.
     resent: bool,
 }
 

@@ -32,8 +32,8 @@ const READ_BUFFER: usize = 16 * 1024;
 /// How long the last words to a client may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Messages for a player are written together up to so many bytes: one segment costs what one of them does, and what is
-/// written cannot be left out any more.
+/// Messages for a player are written together up to so many bytes, a segment: a system call costs more than what little is in
+/// it, but what is written cannot be left out any more.
 const WRITTEN_TOGETHER: usize = 1_400;
 
 /// Messages written in one system call.

@@ -41,6 +41,7 @@ impl Limiter {
             }
             let slope = (target - self.gain) / STEP as f32;
             for ((index, sample), now) in (1_u8..).zip(step.iter_mut()).zip(now) {
+                // Not `mul_add`: where it may not be taken for granted that there is one, that is a call for each sample.
                 *sample = now * (slope * f32::from(index) + self.gain);
             }
             // So that quiet rooms take the short way again.

@@ -19,8 +19,8 @@ use crate::hub::frame::{Frame, Media, SourceId};
 /// players know no time before zero.
 const FIRST_BLOCK: u64 = 4;
 
-/// Blocks that go out together. A listener costs a wake-up and a system call each time, most of what its sound costs, and
-/// a player of RTMP keeps several times as much in store as it waits longer for it.
+/// Blocks that go out together. A listener costs a wake-up and a system call each time, and a player of RTMP keeps several
+/// times as much in store as it waits longer for it.
 const BLOCKS_AT_ONCE: u64 = 2;
 
 /// What became of a block.
