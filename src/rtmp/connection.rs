@@ -19,7 +19,7 @@ use super::Shared;
 use super::closed::{Closed, by_room};
 use super::control::Control;
 use super::egress::{CHUNK_SIZE, Egress, Next};
-use super::ingest::{Ingest, Notice};
+use super::ingest::{Audience, Ingest, Notice};
 use super::leisure::{LEISURE_AFTER, next_batch};
 use super::observed::Observed;
 use super::socket::{Ready, Socket};
@@ -75,8 +75,8 @@ pub(super) struct Connection {
     stalled_since: Option<Instant>,
     opened: Instant,
     last_input: Instant,
-    /// Since when the publisher has had no audience.
-    unwatched_since: Option<Instant>,
+    /// Since when the publisher has had no players.
+    unplayed_since: Option<Instant>,
     span: Span,
 }
 
@@ -92,7 +92,7 @@ impl Connection {
             stalled_since: None,
             opened: now,
             last_input: now,
-            unwatched_since: None,
+            unplayed_since: None,
             span: Span::current(),
         }
     }
@@ -133,8 +133,8 @@ impl Connection {
             self.collect_output();
             self.write()?;
             self.look();
-            if self.is_at_leisure() {
-                self.read_at_leisure(&mut buffer).await?;
+            if self.next_batch(Instant::now()).is_some() {
+                self.read_batches(&mut buffer).await?;
                 continue;
             }
             match self.wait(&mut buffer, timer.as_mut()).await {
@@ -208,28 +208,34 @@ impl Connection {
         }
     }
 
-    /// Whether the client publishes, nobody is there to see it, and nothing is left to tell it.
-    fn is_at_leisure(&self) -> bool {
+    /// When to read a publisher next whom nobody plays, if there is nothing left to tell it.
+    fn next_batch(&self, now: Instant) -> Option<Instant> {
+        let Role::Publishing(publisher) = &self.role else { return None };
         // Asked anew: who has just come to watch must not wait for the publisher's next message to be noticed.
-        let Role::Publishing(publisher) = &self.role else { return false };
-        self.unsent.is_empty()
-            && !publisher.ingest.is_watched()
-            && self.unwatched_since.is_some_and(|since| since.elapsed() >= LEISURE_AFTER)
+        let audience = publisher.ingest.audience();
+        let unplayed = self.unplayed_since.is_some_and(|since| now.duration_since(since) >= LEISURE_AFTER);
+        match audience {
+            Audience::Nobody if unplayed => Some(next_batch(self.shared.epoch, self.opened, now)),
+            Audience::Mix if unplayed => Some(self.shared.hub.next_mix_input(now)),
+            Audience::Nobody | Audience::Mix | Audience::Players => None,
+        }
+        .filter(|_| self.unsent.is_empty())
     }
 
-    /// Reads a publisher without an audience now and then, until it gets one or has to be answered.
-    async fn read_at_leisure(&mut self, buffer: &mut [u8]) -> Result<(), Closed> {
+    /// Reads a publisher without players now and then, until it gets one or has to be answered.
+    async fn read_batches(&mut self, buffer: &mut [u8]) -> Result<(), Closed> {
         self.socket.detach()?;
         let mut result = Ok(());
-        while result.is_ok() && self.is_at_leisure() {
-            result = self.read_next_batch(buffer).await;
+        while result.is_ok()
+            && let Some(at) = self.next_batch(Instant::now())
+        {
+            result = self.read_batch(at, buffer).await;
         }
         self.socket.attach()?;
         result
     }
 
-    async fn read_next_batch(&mut self, buffer: &mut [u8]) -> Result<(), Closed> {
-        let at = next_batch(self.shared.epoch, self.opened, Instant::now());
+    async fn read_batch(&mut self, at: Instant, buffer: &mut [u8]) -> Result<(), Closed> {
         let Role::Publishing(Publisher { control, link, .. }) = &self.role else { return Ok(()) };
         tokio::select! {
             () = sleep_until(at.into()) => {}
@@ -239,6 +245,9 @@ impl Connection {
         }
         while let Some(count) = self.socket.read_waiting(buffer)? {
             self.read(buffer.get(..count).unwrap_or_default())?;
+            if count < buffer.len() {
+                break;
+            }
         }
         self.collect_output();
         self.check_deadlines(Instant::now())
@@ -261,12 +270,13 @@ impl Connection {
         while let Some(event) = self.session.poll_event() {
             self.event(event, now)?;
         }
-        self.unwatched_since = match &mut self.role {
+        self.unplayed_since = match &mut self.role {
             Role::Publishing(publisher) => {
                 if let Some(tracks) = publisher.tracks.news(publisher.ingest.tracks(), now) {
                     publisher.link.observe(tracks);
                 }
-                (!publisher.ingest.is_watched()).then(|| self.unwatched_since.unwrap_or(now))
+                let played = publisher.ingest.audience() == Audience::Players;
+                (!played).then(|| self.unplayed_since.unwrap_or(now))
             }
             Role::Idle | Role::Playing { .. } => None,
         };

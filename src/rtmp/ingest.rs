@@ -26,6 +26,15 @@ pub(super) enum Notice {
     UnsupportedCodec(Cow<'static, str>),
 }
 
+/// Who is there for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    Nobody,
+    /// The mix of its room, which takes sound at fixed times, and nobody else.
+    Mix,
+    Players,
+}
+
 /// A publisher.
 pub(super) struct Ingest {
     publication: Publication,
@@ -62,10 +71,16 @@ impl Ingest {
         }
     }
 
-    /// Whether anyone plays the stream.
-    pub(super) fn is_watched(&self) -> bool {
+    /// Who is there for the stream.
+    pub(super) fn audience(&self) -> Audience {
         let source = self.publication.source();
-        source.frames_wanted() || source.rtp_wanted() || source.mix_wanted()
+        if source.frames_wanted() || source.rtp_wanted() {
+            Audience::Players
+        } else if source.mix_wanted() {
+            Audience::Mix
+        } else {
+            Audience::Nobody
+        }
     }
 
     /// The tracks that have come, whatever the publisher announced.
@@ -163,5 +178,35 @@ impl Ingest {
                 text: "WebRTC viewers cannot see this stream: other pictures refer to its B-frames. Turn them off",
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use queqiao_room::machine::RoomKey;
+
+    use super::*;
+    use crate::hub::testing::{Probe, aac_frame};
+
+    #[test]
+    fn an_audience_is_who_plays_before_who_mixes() {
+        let probe = Probe::new();
+        let ingest = Ingest::new(probe.publish());
+        let source = ingest.publication.source().clone();
+        assert_eq!(ingest.audience(), Audience::Nobody);
+        let (hub, grant) = probe.hub();
+        let room = RoomKey { app: grant.stream().app.clone(), room: grant.stream().room.clone() };
+        let mix = hub.mix(&room).unwrap();
+        assert_eq!(ingest.audience(), Audience::Mix);
+        for consumer in [true, false] {
+            let frames = consumer.then(|| source.stream().subscribe_frames());
+            let packets = (!consumer).then(|| source.stream().subscribe_rtp());
+            assert_eq!(ingest.audience(), Audience::Players);
+            drop((frames, packets));
+            assert_eq!(ingest.audience(), Audience::Mix);
+        }
+        drop(mix);
+        source.push_frame(Instant::now(), aac_frame(20));
+        assert_eq!(ingest.audience(), Audience::Nobody, "noticed with the next sound");
     }
 }

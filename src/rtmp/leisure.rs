@@ -1,8 +1,9 @@
-//! When publishers without an audience are read: together, a few times a second.
+//! When publishers without an audience are read: together, a few times a second. Whom a mix hears is read at its times
+//! ([`Hub::next_mix_input`](crate::hub::Hub::next_mix_input)).
 
 use std::time::{Duration, Instant};
 
-/// How long a publisher is without an audience before it is read at leisure.
+/// How long a publisher is without players before it is read at other times than it sends.
 pub(super) const LEISURE_AFTER: Duration = Duration::from_secs(2);
 
 /// How often a publisher without an audience is read. Its frames only feed the cached GOP, and whoever joins has them

@@ -1,6 +1,6 @@
 //! The TCP socket of a connection, attached to its thread's reactor or detached from it.
 //!
-//! An attached socket wakes its thread for every segment that arrives. A publisher that nobody watches is detached
+//! An attached socket wakes its thread for every segment that arrives. A publisher that nobody plays is detached
 //! and read now and then instead.
 
 use std::future::poll_fn;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use queqiao_mix::block_time;
+use queqiao_mix::{BLOCK, SAMPLE_RATE, block_time};
 use tracing::{error, info, warn};
 
 use super::RoomMix;
@@ -16,13 +16,19 @@ use crate::hub::HubError;
 /// Blocks that a thread may be late before it leaves some out: a machine that stood still must not play them all at once.
 const MAX_LATE: u64 = 10;
 
+/// How long before a block is made publishers are read whom nothing but the mix hears: long enough to read those of a
+/// thread.
+const INPUT_LEAD: Duration = Duration::from_millis(2);
+
 struct Thread {
     rooms_to_mix: Sender<Weak<RoomMix>>,
     rooms: Arc<AtomicUsize>,
 }
 
-/// The threads. They are started with the first rooms, and wait without a room.
+/// The threads. They are started with the first rooms, and wait without a room. All make their blocks at the same times, so
+/// that others can be ready for them.
 pub(in crate::hub) struct Clock {
+    epoch: Instant,
     threads: Mutex<Vec<Thread>>,
     max_threads: usize,
 }
@@ -30,7 +36,15 @@ pub(in crate::hub) struct Clock {
 impl Clock {
     /// No more threads than that.
     pub(in crate::hub) fn new(max_threads: usize) -> Self {
-        Self { threads: Mutex::default(), max_threads: max_threads.max(1) }
+        Self { epoch: Instant::now(), threads: Mutex::default(), max_threads: max_threads.max(1) }
+    }
+
+    /// When sound has to be there for the block that is made next, if it has not been made ready for it by `now`.
+    pub(in crate::hub) fn next_input(&self, now: Instant) -> Instant {
+        // Times of blocks are rounded to microseconds, and none is to come twice.
+        let ready = now + INPUT_LEAD + Duration::from_micros(1);
+        let next = blocks(ready - self.epoch) + 1;
+        self.epoch + block_time(next).to_duration() - INPUT_LEAD
     }
 
     /// Mixes a room from the next block on, until nobody holds it.
@@ -40,10 +54,10 @@ impl Clock {
         if !idle && threads.len() < self.max_threads {
             let (rooms_to_mix, receiver) = channel();
             let rooms = Arc::<AtomicUsize>::default();
-            let count = Arc::clone(&rooms);
+            let (epoch, count) = (self.epoch, Arc::clone(&rooms));
             std::thread::Builder::new()
                 .name(format!("mix-{}", threads.len()))
-                .spawn(move || run(&receiver, &count))
+                .spawn(move || run(epoch, &receiver, &count))
                 .map_err(|_| HubError::NoMix)?;
             threads.push(Thread { rooms_to_mix, rooms });
         }
@@ -69,18 +83,18 @@ fn open_desk(room: &Weak<RoomMix>, rooms: &AtomicUsize) -> Option<Desk> {
     desk
 }
 
-fn run(new: &Receiver<Weak<RoomMix>>, rooms: &AtomicUsize) {
+fn run(epoch: Instant, new: &Receiver<Weak<RoomMix>>, rooms: &AtomicUsize) {
     let mut desks = Vec::new();
-    let (mut start, mut block) = (Instant::now(), 0_u64);
+    let mut block = 0_u64;
     loop {
         if desks.is_empty() {
             let Ok(room) = new.recv() else { return };
             desks.extend(open_desk(&room, rooms));
-            (start, block) = (Instant::now(), 0);
+            block = blocks(epoch.elapsed());
         }
         desks.extend(new.try_iter().filter_map(|room| open_desk(&room, rooms)));
         block += 1;
-        let due = start + block_time(block).to_duration();
+        let due = epoch + block_time(block).to_duration();
         let now = Instant::now();
         std::thread::sleep(due.saturating_duration_since(now));
         let skipped = late_blocks(now.saturating_duration_since(due));
@@ -111,7 +125,35 @@ fn run(new: &Receiver<Weak<RoomMix>>, rooms: &AtomicUsize) {
 
 /// How many blocks to leave out: none while what is late can be made up for.
 fn late_blocks(late: Duration) -> u64 {
-    let block = block_time(1).to_duration().as_micros().max(1);
-    let blocks = u64::try_from(late.as_micros() / block).unwrap_or(u64::MAX);
-    if blocks > MAX_LATE { blocks } else { 0 }
+    let late = blocks(late);
+    if late > MAX_LATE { late } else { 0 }
+}
+
+/// The whole blocks of some time.
+fn blocks(time: Duration) -> u64 {
+    let samples = time.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000;
+    u64::try_from(samples / BLOCK as u128).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_is_made_ready_for_every_block_once_and_before_it() {
+        let clock = Clock::new(1);
+        let mut now = clock.epoch + Duration::from_millis(3);
+        for block in 1..2_000 {
+            let at = clock.next_input(now);
+            let made = clock.epoch + block_time(block).to_duration();
+            assert_eq!(made - at, INPUT_LEAD, "block {block}");
+            now = at + Duration::from_micros(u64::try_from(block % 900).unwrap());
+        }
+    }
+
+    #[test]
+    fn few_late_blocks_are_made_up_for_and_many_are_left_out() {
+        let late = |blocks: u64| late_blocks(block_time(blocks).to_duration() + Duration::from_millis(1));
+        assert_eq!((late(0), late(MAX_LATE), late(MAX_LATE + 1)), (0, 0, MAX_LATE + 1));
+    }
 }

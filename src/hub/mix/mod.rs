@@ -355,6 +355,11 @@ impl Hub {
         }
     }
 
+    /// When a publisher whom nothing but a mix hears is best read next: just before the next block is made.
+    pub(crate) fn next_mix_input(&self, now: Instant) -> Instant {
+        self.clock.next_input(now)
+    }
+
     /// Who speaks in a room that is mixed, or spoke last.
     pub(crate) fn speaker(&self, room: &RoomKey) -> Option<Uid> {
         let mix = lock(&self.mixes).get(room).and_then(Weak::upgrade);
