@@ -80,6 +80,8 @@ impl ToFrames {
             damaged: 0,
         });
         video.jitter.push(now, packet);
+        let layers = self.video.iter().filter_map(|(_, video)| video.as_ref());
+        self.hold.expect(layers.map(|video| video.jitter.expected()).max().unwrap_or_default());
         let needs_keyframe = self.poll_video(now, layer);
         self.let_go_pictures(now);
         needs_keyframe

@@ -108,6 +108,7 @@ struct Outcome {
     /// From arrival at the buffer to its exit, at worst.
     worst_delay: Duration,
     wait: Duration,
+    expected: Duration,
     duplicates: u64,
 }
 
@@ -160,6 +161,7 @@ fn run(waits: Waits, path: Path, seed: u64) -> Outcome {
         take(&mut buffer, &came, at);
     }
     outcome.wait = buffer.wait();
+    outcome.expected = buffer.expected();
     outcome.duplicates = buffer.counters().duplicate;
     outcome
 }
@@ -195,6 +197,20 @@ fn video_is_repaired_at_any_round_trip_and_waits_no_longer_than_that_takes() {
             assert!(doubtful < loss / 50.0, "{round_trip} ms, {loss}: {outcome:?}");
         }
     }
+}
+
+#[test]
+fn as_many_tries_are_expected_as_the_loss_makes_needed_and_none_where_nothing_is_lost_or_sent_again() {
+    for (loss, tries) in [(0.0, 0), (0.01, 1), (0.05, 2), (0.15, 3)] {
+        let path = Path { loss, round_trip: 100_000, jitter: 10_000, ..CALM };
+        let expected = run(Waits::VIDEO, path, 5).expected;
+        // A try takes from 110 to 130 ms.
+        let range = ms(tries * 110)..=ms(tries * 130 + 10);
+        assert!(range.contains(&expected), "{expected:?} at {loss}");
+        assert_eq!(run(Waits::VIDEO, Path { repair: false, ..path }, 5).expected, Duration::ZERO);
+    }
+    let overtaken = Path { jitter: 30_000, overtaking: true, ..CALM };
+    assert_eq!(run(Waits::VIDEO, overtaken, 5).expected, Duration::ZERO);
 }
 
 #[test]

@@ -147,7 +147,7 @@ mod tests {
             let at = clock.next_input(now);
             let made = clock.epoch + block_time(block).to_duration();
             assert_eq!(made - at, INPUT_LEAD, "block {block}");
-            now = at + Duration::from_micros(u64::try_from(block % 900).unwrap());
+            now = at + Duration::from_micros(block % 900);
         }
     }
 

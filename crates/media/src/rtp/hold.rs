@@ -1,7 +1,8 @@
 //! How long to hold media that came, so that what is lost and sent again still finds its place.
 //!
 //! Players of RTMP play by timestamps, out of a buffer that holds as much as one retransmission takes. What needs two stops
-//! them. Where that happens all media are held back a little, picture and sound alike: the buffer is then never empty.
+//! them. Where that happens, or is bound to, all media are held back a little, picture and sound alike: the buffer is then never
+//! empty.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ pub struct Hold {
     least: RecentMinimum,
     audio: Track,
     video: Track,
+    /// How late media will be now and then, by what the path loses.
+    expected: Duration,
     held: StreamTime,
     followed_at: Option<StreamTime>,
     /// Until when nothing is learned.
@@ -102,6 +105,7 @@ impl Default for Hold {
             least: RecentMinimum::default(),
             audio: Track::new(AUDIO_MEMORY),
             video: Track::new(VIDEO_MEMORY),
+            expected: Duration::ZERO,
             held: StreamTime::ZERO,
             followed_at: None,
             settled_at: StreamTime::ZERO,
@@ -129,9 +133,15 @@ impl Hold {
         (self.held - late).to_duration()
     }
 
+    /// How late media will be now and then, as [`JitterBuffer::expected`](super::JitterBuffer::expected) tells: it is held for
+    /// before it is seen, or the first time would stop players.
+    pub fn expect(&mut self, late: Duration) {
+        self.expected = late;
+    }
+
     /// More is held at once, less by and by.
     fn follow(&mut self, now: StreamTime) {
-        let needed = self.audio.needed(now).max(self.video.needed(now));
+        let needed = self.audio.needed(now).max(self.video.needed(now)).max(self.expected);
         let target = StreamTime::from_duration(needed.saturating_sub(PLAYER).min(MOST));
         let elapsed = now - self.followed_at.replace(now).unwrap_or(now);
         self.held = target.max(self.held + bounded(target - self.held, elapsed, SHRINK));
@@ -219,6 +229,17 @@ mod tests {
         let (least, most) = (out[31..].iter().min().unwrap(), out[31..].iter().max().unwrap());
         // A class is 10 ms, and the offset of the sound 10 ms less than that of the pictures.
         assert!(most - least <= 200 && *least >= 130, "{least} to {most}");
+    }
+
+    #[test]
+    fn what_is_expected_is_held_for_before_it_is_seen() {
+        let mut hold = Hold::default();
+        hold.expect(ms(290).to_duration());
+        let out = call(&mut hold, 0, 30, |n| if n == 400 { 280 } else { 0 });
+        assert!(out[5..].iter().all(|at| (130..=330).contains(at)), "{out:?}");
+        hold.expect(ms(900).to_duration());
+        let out = call(&mut hold, 30, 30, |_| 0);
+        assert!(out.iter().all(|at| *at <= 350), "{out:?}");
     }
 
     #[test]
