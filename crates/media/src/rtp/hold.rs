@@ -33,6 +33,9 @@ const SETTLING: StreamTime = StreamTime::new(1_500_000);
 /// and those may be a hundredth of the time.
 const SHARE: f32 = 0.999;
 
+/// For how long what is expected counts. A camera that is off expects nothing.
+const EXPECTED_FOR: StreamTime = StreamTime::new(3_000_000);
+
 /// The memory of each track, in pictures or packets: one that was late counts for twenty seconds.
 const AUDIO_MEMORY: f32 = 900.0;
 const VIDEO_MEMORY: f32 = 600.0;
@@ -47,8 +50,8 @@ pub struct Hold {
     least: RecentMinimum,
     audio: Track,
     video: Track,
-    /// How late media will be now and then, by what the path loses.
-    expected: Duration,
+    /// How late media will be now and then, by what the path loses, and when that was told.
+    expected: (Duration, StreamTime),
     held: StreamTime,
     followed_at: Option<StreamTime>,
     /// Until when nothing is learned.
@@ -105,7 +108,7 @@ impl Default for Hold {
             least: RecentMinimum::default(),
             audio: Track::new(AUDIO_MEMORY),
             video: Track::new(VIDEO_MEMORY),
-            expected: Duration::ZERO,
+            expected: (Duration::ZERO, StreamTime::ZERO),
             held: StreamTime::ZERO,
             followed_at: None,
             settled_at: StreamTime::ZERO,
@@ -135,13 +138,15 @@ impl Hold {
 
     /// How late media will be now and then, as [`JitterBuffer::expected`](super::JitterBuffer::expected) tells: it is held for
     /// before it is seen, or the first time would stop players.
-    pub fn expect(&mut self, late: Duration) {
-        self.expected = late;
+    pub fn expect(&mut self, late: Duration, now: StreamTime) {
+        self.expected = (late, now);
     }
 
     /// More is held at once, less by and by.
     fn follow(&mut self, now: StreamTime) {
-        let needed = self.audio.needed(now).max(self.video.needed(now)).max(self.expected);
+        let (expected, told) = self.expected;
+        let expected = if now - told < EXPECTED_FOR { expected } else { Duration::ZERO };
+        let needed = self.audio.needed(now).max(self.video.needed(now)).max(expected);
         let target = StreamTime::from_duration(needed.saturating_sub(PLAYER).min(MOST));
         let elapsed = now - self.followed_at.replace(now).unwrap_or(now);
         self.held = target.max(self.held + bounded(target - self.held, elapsed, SHRINK));
@@ -232,14 +237,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_is_held_for_before_it_is_seen() {
-        let mut hold = Hold::default();
-        hold.expect(ms(290).to_duration());
-        let out = call(&mut hold, 0, 30, |n| if n == 400 { 280 } else { 0 });
-        assert!(out[5..].iter().all(|at| (130..=330).contains(at)), "{out:?}");
-        hold.expect(ms(900).to_duration());
-        let out = call(&mut hold, 30, 30, |_| 0);
-        assert!(out.iter().all(|at| *at <= 350), "{out:?}");
+    fn what_is_expected_is_held_for_before_it_is_seen_and_forgotten_when_it_is_not_told_any_more() {
+        let expecting = |late: i64, at: i64| {
+            let mut hold = Hold::default();
+            hold.expect(ms(late).to_duration(), StreamTime::ZERO);
+            call(&mut hold, 0, 30, |n| if n == at { 280 } else { 0 })
+        };
+        let late_once = expecting(290, 40);
+        assert!(late_once[5..45].iter().all(|at| (130..=330).contains(at)), "{late_once:?}");
+        let never_late = expecting(290, 1_000);
+        assert!(never_late[5..45].iter().all(|at| *at >= 130), "{never_late:?}");
+        assert!(never_late[150..].iter().all(|at| *at == 50), "{never_late:?}");
+        assert!(expecting(900, 1_000).iter().all(|at| *at <= 350));
     }
 
     #[test]
