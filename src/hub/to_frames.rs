@@ -82,7 +82,7 @@ impl ToFrames {
         video.jitter.push(now, packet);
         let layers = self.video.iter().filter_map(|(_, video)| video.as_ref());
         let expected = layers.map(|video| video.jitter.expected()).max().unwrap_or_default();
-        self.hold.expect(expected, self.source.time_at(now));
+        self.hold.anticipate(expected, self.source.time_at(now));
         let needs_keyframe = self.poll_video(now, layer);
         self.let_go_pictures(now);
         needs_keyframe

@@ -211,15 +211,16 @@ impl Connection {
     /// When to read a publisher next whom nobody plays, if there is nothing left to tell it.
     fn next_batch(&self, now: Instant) -> Option<Instant> {
         let Role::Publishing(publisher) = &self.role else { return None };
-        // Asked anew: who has just come to watch must not wait for the publisher's next message to be noticed.
-        let audience = publisher.ingest.audience();
         let unplayed = self.unplayed_since.is_some_and(|since| now.duration_since(since) >= LEISURE_AFTER);
-        match audience {
-            Audience::Nobody if unplayed => Some(next_batch(self.shared.epoch, self.opened, now)),
-            Audience::Mix if unplayed => Some(self.shared.hub.next_mix_input(now)),
-            Audience::Nobody | Audience::Mix | Audience::Players => None,
+        if !unplayed || !self.unsent.is_empty() {
+            return None;
         }
-        .filter(|_| self.unsent.is_empty())
+        // Asked anew: who has just come to watch must not wait for the publisher's next message to be noticed.
+        match publisher.ingest.audience() {
+            Audience::Nobody => Some(next_batch(self.shared.epoch, self.opened, now)),
+            Audience::Mix => Some(self.shared.hub.next_mix_input(now)),
+            Audience::Players => None,
+        }
     }
 
     /// Reads a publisher without players now and then, until it gets one or has to be answered.

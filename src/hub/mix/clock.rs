@@ -16,8 +16,8 @@ use crate::hub::HubError;
 /// Blocks that a thread may be late before it leaves some out: a machine that stood still must not play them all at once.
 const MAX_LATE: u64 = 10;
 
-/// How long before a block is made publishers are read whom nothing but the mix hears: long enough to read those of a
-/// thread.
+/// How long before a block is made publishers are read whom nothing but the mix hears: a millisecond by which timers are late,
+/// and one for the reading.
 const INPUT_LEAD: Duration = Duration::from_millis(2);
 
 struct Thread {

@@ -138,7 +138,7 @@ impl Hold {
 
     /// How late media will be now and then, as [`JitterBuffer::expected`](super::JitterBuffer::expected) tells: it is held for
     /// before it is seen, or the first time would stop players.
-    pub fn expect(&mut self, late: Duration, now: StreamTime) {
+    pub fn anticipate(&mut self, late: Duration, now: StreamTime) {
         self.expected = (late, now);
     }
 
@@ -240,7 +240,7 @@ mod tests {
     fn what_is_expected_is_held_for_before_it_is_seen_and_forgotten_when_it_is_not_told_any_more() {
         let expecting = |late: i64, at: i64| {
             let mut hold = Hold::default();
-            hold.expect(ms(late).to_duration(), StreamTime::ZERO);
+            hold.anticipate(ms(late).to_duration(), StreamTime::ZERO);
             call(&mut hold, 0, 30, |n| if n == at { 280 } else { 0 })
         };
         let late_once = expecting(290, 40);
