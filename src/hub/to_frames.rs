@@ -80,9 +80,6 @@ impl ToFrames {
             damaged: 0,
         });
         video.jitter.push(now, packet);
-        let layers = self.video.iter().filter_map(|(_, video)| video.as_ref());
-        let expected = layers.map(|video| video.jitter.expected()).max().unwrap_or_default();
-        self.hold.anticipate(expected, self.source.time_at(now));
         let needs_keyframe = self.poll_video(now, layer);
         self.let_go_pictures(now);
         needs_keyframe
@@ -132,7 +129,9 @@ impl ToFrames {
             while let Some(unit) = video.depacketizer.pull() {
                 match unit {
                     Unit::Picture(unit) => {
-                        let hold = self.hold.came(Kind::Video, unit.dts, self.source.time_at(now));
+                        let at = self.source.time_at(now);
+                        self.hold.anticipate(video.jitter.expected(), at);
+                        let hold = self.hold.came(Kind::Video, unit.dts, at);
                         self.pictures.push((layer, unit), hold, now);
                     }
                     Unit::Damaged { .. } => {

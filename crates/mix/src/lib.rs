@@ -49,3 +49,10 @@ pub fn block_time(index: u64) -> StreamTime {
     let block = i64::try_from(BLOCK).unwrap_or(i64::MAX);
     AudioTicks::new(i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(block)).rescale()
 }
+
+/// How many whole blocks there are in some time.
+#[must_use]
+pub fn blocks_in(time: StreamTime) -> u64 {
+    let block = i64::try_from(BLOCK).unwrap_or(i64::MAX);
+    u64::try_from(samples(time) / block).unwrap_or(0)
+}

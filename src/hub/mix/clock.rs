@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use queqiao_mix::{BLOCK, SAMPLE_RATE, block_time};
+use queqiao_media::time::StreamTime;
+use queqiao_mix::{block_time, blocks_in};
 use tracing::{error, info, warn};
 
 use super::RoomMix;
@@ -43,7 +44,7 @@ impl Clock {
     pub(in crate::hub) fn next_input(&self, now: Instant) -> Instant {
         // Times of blocks are rounded to microseconds, and none is to come twice.
         let ready = now + INPUT_LEAD + Duration::from_micros(1);
-        let next = blocks(ready - self.epoch) + 1;
+        let next = blocks_in(StreamTime::from_duration(ready - self.epoch)) + 1;
         self.epoch + block_time(next).to_duration() - INPUT_LEAD
     }
 
@@ -90,7 +91,7 @@ fn run(epoch: Instant, new: &Receiver<Weak<RoomMix>>, rooms: &AtomicUsize) {
         if desks.is_empty() {
             let Ok(room) = new.recv() else { return };
             desks.extend(open_desk(&room, rooms));
-            block = blocks(epoch.elapsed());
+            block = blocks_in(StreamTime::from_duration(epoch.elapsed()));
         }
         desks.extend(new.try_iter().filter_map(|room| open_desk(&room, rooms)));
         block += 1;
@@ -125,14 +126,8 @@ fn run(epoch: Instant, new: &Receiver<Weak<RoomMix>>, rooms: &AtomicUsize) {
 
 /// How many blocks to leave out: none while what is late can be made up for.
 fn late_blocks(late: Duration) -> u64 {
-    let late = blocks(late);
+    let late = blocks_in(StreamTime::from_duration(late));
     if late > MAX_LATE { late } else { 0 }
-}
-
-/// The whole blocks of some time.
-fn blocks(time: Duration) -> u64 {
-    let samples = time.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000;
-    u64::try_from(samples / BLOCK as u128).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
