@@ -83,6 +83,9 @@ const MISSING_MEMORY: f32 = 1_000.0;
 /// What happens to fewer than one of so many packets is not prepared for: as seldom as it is remembered.
 const RARE: f32 = 1_000.0;
 
+/// The share of missing packets that one try is enough for, however long it takes, at any loss that a call bears.
+const ONE_TRY: f32 = 0.75;
+
 /// The most packets behind a gap: 200 ms of video at 40 Mbit/s.
 const MAX_PACKETS: usize = 1024;
 
@@ -229,7 +232,7 @@ impl<const HZ: u32> JitterBuffer<HZ> {
             tries += 1;
             still_missing *= self.missing;
         }
-        if tries == 0 { Duration::ZERO } else { self.lateness.quantile(0.5) * tries + HEADROOM }
+        if tries == 0 { Duration::ZERO } else { self.lateness.quantile(ONE_TRY) * tries + HEADROOM }
     }
 
     /// After how long a gap that shows now becomes doubtful, where that is before it is given up after `wait`.
